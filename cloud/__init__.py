@@ -1,0 +1,1 @@
+"""The town's service: bookings, people, keys."""

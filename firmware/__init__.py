@@ -1,0 +1,1 @@
+"""The lock: core/ decides, hal/ touches pins, ble/ moves bytes, main composes."""

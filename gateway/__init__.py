@@ -1,0 +1,1 @@
+"""MQTT <-> Bluetooth LE on a Raspberry Pi: outbox, scheduler, links."""

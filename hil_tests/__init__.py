@@ -1,0 +1,1 @@
+"""One suite, two benches: virtual locks and real ones."""

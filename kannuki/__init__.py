@@ -1,0 +1,1 @@
+"""The command and the plumbing of programs on a PC. Imports no room."""

@@ -1,0 +1,1 @@
+"""Unit, property, attack and system tests, mirrored after the rooms."""
