@@ -91,7 +91,7 @@ def own_version() -> str:
     "--config", "config_file", type=click.Path(path_type=Path, dir_okay=False), is_eager=True,
     envvar="KANNUKI_CONFIG", callback=_use_file, show_default=False,
     help="Settings file (TOML). Else ./kannuki.toml, else the user's.",
-)  # fmt: skip
+)
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="How much to log.")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
 @click.version_option(own_version(), prog_name="kannuki")
@@ -119,7 +119,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
         return _tell(KannukiError(error.format_message(), _usage_hint(error)).lines(),
-                     error.exit_code)  # fmt: skip
+                     error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost boundary: our own bug, told plainly

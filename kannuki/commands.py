@@ -20,7 +20,7 @@ from kannuki.errors import MissingPart
 GROUP = "kannuki.commands"
 ROOMS = (
     "protocol", "firmware", "gateway", "provisioning", "cloud", "kannuki", "simulator", "hil_tests",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

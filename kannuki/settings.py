@@ -48,7 +48,8 @@ def runtime_dir(environ: Mapping[str, str]) -> Path:
     path = Path(named) / "kannuki" if usable else _private_temp()
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.stat().st_uid != os.getuid():
-        raise InputError(f"{path} belongs to another user", "set XDG_RUNTIME_DIR to your own folder")
+        remedy = "set XDG_RUNTIME_DIR to a folder of your own"
+        raise InputError(f"{path} belongs to another user", remedy)
     return path
 
 
