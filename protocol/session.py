@@ -112,18 +112,11 @@ def decode_hello(body: bytes) -> int:
 def encode_challenge(challenge: Challenge) -> bytes:
     """The lock's first message."""
     time = challenge.time
-    return _message(
-        CHALLENGE,
-        [
-            challenge.version,
-            challenge.lock_id,
-            challenge.nonce,
-            None if time is None else [time.lo, time.hi],
-            *challenge.versions,
-            challenge.epochs,
-            challenge.max_fragment,
-        ],
-    )
+    keyset, status, config = challenge.versions
+    members = [challenge.version, challenge.lock_id, challenge.nonce]
+    members.append(None if time is None else [time.lo, time.hi])
+    members += [keyset, status, config, challenge.epochs, challenge.max_fragment]
+    return _message(CHALLENGE, members)
 
 
 def decode_challenge(body: bytes) -> Challenge:
