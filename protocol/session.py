@@ -15,7 +15,7 @@ a label of its own per direction. Message types and labels are forever (docs/spe
     lock -> holder   REFUSAL       [reason]               unauthenticated, advisory
 """
 
-from protocol import cbor
+from protocol import cbor, reasons
 from protocol.cbor import CborError
 from protocol.crypto import MAC_BYTES, hmac_sha256, sha256
 from protocol.frames import MAX_FRAGMENT_BYTES, MIN_FRAGMENT_BYTES
@@ -142,6 +142,13 @@ def decode_presentation(body: bytes) -> tuple:
     return nonce, raw_token, command
 
 
+def open_presentation(presentation: bytes) -> tuple:
+    """`decode_presentation` of a message (without its MAC) whose type has not been looked at."""
+    kind, body = split(presentation)
+    _need(kind == PRESENTATION)
+    return decode_presentation(body)
+
+
 def encode_outcome(outcome: Outcome) -> bytes:
     """The outcome without its MAC."""
     members = [outcome.reason, outcome.detail, outcome.head_seq, outcome.head_hash]
@@ -186,9 +193,9 @@ def encode_refusal(reason: int) -> bytes:
 
 
 def decode_refusal(body: bytes) -> int:
-    """The advisory reason. Raises SessionError."""
+    """The advisory reason. Raises SessionError, also for one that only a MAC may vouch for."""
     (reason,) = _array(body, 1)
-    _need(_is_uint(reason))
+    _need(_is_uint(reason) and reason != OK and not reasons.needs_mac(reason))
     return reason
 
 
