@@ -98,7 +98,7 @@ def verify(
         return Denied(reasons.TOO_LARGE)
     try:
         presentation, mac = session.split_mac(message)
-        _, raw_token, command = session.decode_presentation(presentation[1:])
+        _, raw_token, command = session.open_presentation(presentation)
         signed, token = tokens.parse(raw_token)
     except (SessionError, CoseError, TokenError):
         return Denied(reasons.MALFORMED)
