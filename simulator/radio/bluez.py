@@ -370,7 +370,7 @@ async def run(hci: str, address: str) -> int:
     await _watch_clients(bus)
     await bus.request_name("org.bluez")
     bluez.announce()
-    print(json.dumps({"ready": "bluez", "address": address}), flush=True)
+    print(json.dumps({"ready": True, "part": "bluez", "address": address}), flush=True)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
