@@ -58,10 +58,10 @@ class UUID:
 
     def __repr__(self) -> str:
         if len(self._b) == 2:
-            return "UUID(0x%04x)" % struct.unpack("<H", self._b)[0]
-        digits = "".join("%02x" % octet for octet in reversed(self._b))
+            return f"UUID(0x{self._b[1]:02x}{self._b[0]:02x})"
+        digits = "".join(f"{octet:02x}" for octet in reversed(self._b))
         parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-        return "UUID('%s')" % "-".join(parts)
+        return "UUID('" + "-".join(parts) + "')"
 
 
 def _uuid_bytes(text: str) -> bytes:
@@ -118,8 +118,8 @@ class BLE:
     def config(self, *names, **settings):
         if names:
             return self._setting(names[0])
-        for name in settings:
-            self._configure(name, settings[name])
+        for name, value in settings.items():
+            self._configure(name, value)
 
     def _setting(self, name: str) -> object:
         if name == "mac":
@@ -184,7 +184,7 @@ class BLE:
     def gatts_register_services(self, services) -> tuple:
         packed, shape = _pack_services(services)
         answer = self._ask(ops.GATTS_REGISTER, packed)
-        handles = struct.unpack(">%dH" % (len(answer) // 2), answer)
+        handles = struct.unpack(f">{len(answer) // 2}H", answer)
         groups, start = [], 0
         for count in shape:
             groups.append(tuple(handles[start : start + count]))

@@ -79,7 +79,11 @@ class Peripheral:
     """One switched-on radio. `address` has six bytes, most significant first."""
 
     def __init__(
-        self, air: Air, name: str, address: bytes, emit: Callable[[int, bytes], None],
+        self,
+        air: Air,
+        name: str,
+        address: bytes,
+        emit: Callable[[int, bytes], None],
         snooper: Snooper | None = None,
     ) -> None:
         self._emit = emit
@@ -109,7 +113,9 @@ class Peripheral:
 
     # --- GAP
 
-    async def advertise(self, interval_us: int, connectable: bool, data: bytes, more: bytes) -> None:
+    async def advertise(
+        self, interval_us: int, connectable: bool, data: bytes, more: bytes
+    ) -> None:
         if connectable and len(self.links) >= MAX_CONNECTIONS:
             raise OSError(errno.ENOMEM, "no free connection")
         kind = (
@@ -118,7 +124,9 @@ class Peripheral:
             else AdvertisingType.UNDIRECTED_SCANNABLE
         )
         await self.device.start_advertising(
-            advertising_type=kind, advertising_data=data, scan_response_data=more,
+            advertising_type=kind,
+            advertising_data=data,
+            scan_response_data=more,
             advertising_interval_min=interval_us / 1000,
             advertising_interval_max=interval_us / 1000,
         )
@@ -290,9 +298,7 @@ class _Services:
     def _characteristic(self) -> tuple[UUID, int, list[tuple[UUID, int]]]:
         uuid = self._uuid()
         flags, count = struct.unpack(">HB", self._take(3))
-        descriptors = [
-            (self._uuid(), struct.unpack(">H", self._take(2))[0]) for _ in range(count)
-        ]
+        descriptors = [(self._uuid(), struct.unpack(">H", self._take(2))[0]) for _ in range(count)]
         return uuid, flags, descriptors
 
     def read(self) -> list[tuple[UUID, list[tuple[UUID, int, list[tuple[UUID, int]]]]]]:
