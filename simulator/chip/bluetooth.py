@@ -144,6 +144,8 @@ class BLE:
     def _event(self, op: int, payload: bytes) -> None:
         if op == ops.READ_ASKED:
             self._answer_read(*struct.unpack(">HHH", payload))
+        elif op == ops.WRITTEN:
+            self._take_write(*struct.unpack(">HHH", payload))
         elif self._irq is not None:
             number, data = _as_irq(op, payload)
             if number:
@@ -156,6 +158,14 @@ class BLE:
                 refusal = self._irq(_IRQ_GATTS_READ_REQUEST, (connection, handle)) or 0
         finally:
             link.note(ops.READ_ANSWER, struct.pack(">HB", token, refusal))
+
+    def _take_write(self, token: int, connection: int, handle: int) -> None:
+        # As on the ESP32: the peer gets its response, and the next write, after the interrupt.
+        try:
+            if self._irq is not None:
+                self._irq(_IRQ_GATTS_WRITE, (connection, handle))
+        finally:
+            link.note(ops.WRITE_TAKEN, struct.pack(">H", token))
 
     # --- GAP
 
@@ -216,8 +226,6 @@ def _as_irq(op: int, payload: bytes) -> tuple:
         connection, address_type = struct.unpack(">HB", payload[:3])
         number = _IRQ_CENTRAL_CONNECT if op == ops.CONNECTED else _IRQ_CENTRAL_DISCONNECT
         return number, (connection, address_type, memoryview(payload[3:9]))
-    if op == ops.WRITTEN:
-        return _IRQ_GATTS_WRITE, struct.unpack(">HH", payload)
     if op == ops.MTU_EXCHANGED:
         return _IRQ_MTU_EXCHANGED, struct.unpack(">HH", payload)
     if op == ops.INDICATE_DONE:

@@ -19,7 +19,6 @@ from protocol.frames import FrameError
 FIND_WITHIN_S = 8.0
 CONNECT_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 8.0
-_ATT_HEADER_BYTES = 3
 
 
 class RadioError(Exception):
@@ -76,9 +75,12 @@ class LockLink:
     async def send(self, message: bytes) -> None:
         """Write one whole message. Raises RadioError."""
         assert self._client is not None
-        for fragment in frames.fragment(message, self._client.mtu_size - _ATT_HEADER_BYTES):
+        rx = self._client.services.get_characteristic(gatt.RX_UUID)
+        if rx is None:
+            raise RadioError("UNREACHABLE", "the device is no lock of ours")
+        for fragment in frames.fragment(message, rx.max_write_without_response_size):
             try:
-                await self._client.write_gatt_char(gatt.RX_UUID, fragment, response=True)
+                await self._client.write_gatt_char(rx, fragment, response=True)
             except (BleakError, OSError, EOFError) as error:
                 raise RadioError("UNREACHABLE", f"the link broke: {error}") from error
 

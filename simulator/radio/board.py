@@ -305,7 +305,12 @@ class Chip:
     def _read_answer(self, payload: bytes) -> None:
         token, refusal = struct.unpack(">HB", payload)
         if self.radio is not None:
-            self.radio.answer_read(token, refusal)
+            self.radio.interrupt_ran(token, refusal)
+
+    def _write_taken(self, payload: bytes) -> None:
+        (token,) = struct.unpack(">H", payload)
+        if self.radio is not None:
+            self.radio.interrupt_ran(token)
 
     def _resetting(self, payload: bytes) -> None:
         (self._memory.reset_cause,) = struct.unpack(">B", payload)
@@ -342,6 +347,7 @@ class Chip:
         ops.PIN_OUT: _pin_out,
         ops.RTC_SET: _rtc_set,
         ops.READ_ANSWER: _read_answer,
+        ops.WRITE_TAKEN: _write_taken,
         ops.RESETTING: _resetting,
         ops.WATCHDOG: _feed_watchdog,
     }
