@@ -62,12 +62,18 @@ def read_all_status(registry: Path, name: str | None = None) -> list[dict[str, A
 def _read_live(path: Path) -> dict[str, Any] | None:
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
-        alive = started_ticks(note["pid"]) == note["started_ticks"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
-        alive = False
-    if not alive:
+    except ValueError:
+        note = None
+    if not _is_live(note):
         path.unlink(missing_ok=True)
         return None
     return note
+
+
+def _is_live(note: Any) -> bool:
+    if not isinstance(note, dict) or not isinstance(note.get("name"), str):
+        return False
+    pid, ticks = note.get("pid"), note.get("started_ticks")
+    return isinstance(pid, int) and isinstance(ticks, int) and started_ticks(pid) == ticks
