@@ -2,7 +2,7 @@
 
 Decides the shape and place of the notes: `status.json` in the data folder, and one file for each
 supervisor in the user's runtime folder, so that `kannuki demo status` finds all that run. Notes of
-a parent that is gone are dropped by whoever reads them. Written by rename: a reader never sees half.
+a parent that is gone are dropped by whoever reads them. Written by rename: readers see all or none.
 
 Shape: {name, pid, started_ticks, data_dir, meta, children: [{name, state, pid, port, log,
 restarts, exit_code}]}

@@ -88,7 +88,9 @@ def bare_machine(checkout: Path, tmp_path: Path) -> dict[str, str]:
             "HOME": str(tmp_path), "KANNUKI_VENV": str(tmp_path / "venv")}
 
 
-def set_up(checkout: Path, environment: dict[str, str], when: str) -> subprocess.CompletedProcess[str]:
+def set_up(
+    checkout: Path, environment: dict[str, str], when: str
+) -> subprocess.CompletedProcess[str]:
     script = checkout / "packaging" / "setup.sh"
     return subprocess.run(
         ["/bin/bash", str(script), when],
