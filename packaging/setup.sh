@@ -123,7 +123,7 @@ command -v git >/dev/null || missing "git is missing" "sudo apt-get install -y g
 PYTHON="$(find_python)"
 install_parts
 WANTED="$(digest)"
-if [ "$(cat "$STAMP" 2>/dev/null || true)" != "$WANTED" ]; then
+if [ ! -x "$VENV/bin/kannuki" ] || [ "$(cat "$STAMP" 2>/dev/null || true)" != "$WANTED" ]; then
     # A new lock over the old environment; a new interpreter or a moved folder starts afresh.
     [ -x "$VENV/bin/python" ] && [ -e "$STAMP.python" ] &&
         [ "$(cat "$STAMP.python")" = "$PYTHON $PWD" ] || make_venv
