@@ -19,6 +19,7 @@ import micropython
 BOARD_LOST_EXIT = 70
 _CONNECT_TRIES = 50
 _CONNECT_PAUSE_MS = 100
+_READ_BYTES = 256  # small and allocated once: a chip's heap has no large free pieces for long
 
 
 class BoardLost(SystemExit):
@@ -36,6 +37,8 @@ class Link:
         self.on_pin = None
         self._sock = None
         self._rx = b""
+        self._incoming = bytearray(_READ_BYTES)
+        self._sorting = False
         self._reply = None
         self._asking = False
         self._radio = []
@@ -69,8 +72,9 @@ class Link:
             self._pump = asyncio.create_task(self._run_pump(asyncio.StreamReader(self._sock)))
 
     async def _run_pump(self, reader: object) -> None:
+        incoming = bytearray(_READ_BYTES)
         while True:
-            self._received(await reader.read(4096))
+            self._received(incoming, await reader.readinto(incoming))
             self.drain()
 
     # --- out
@@ -84,7 +88,7 @@ class Link:
             self._send(op, payload)
             while self._reply is None:
                 self._poller.poll()
-                self._received(self._sock.read(4096))
+                self._read()
             reply, self._reply = self._reply, None
         finally:
             self._asking = False
@@ -117,14 +121,26 @@ class Link:
         self.open()
         if not self._asking:
             while self._poller.poll(0):
-                self._received(self._sock.read(4096))
+                self._read()
             self._schedule_drain()
 
-    def _received(self, data: bytes) -> None:
-        if data == b"":
+    def _read(self) -> None:
+        try:
+            self._received(self._incoming, self._sock.readinto(self._incoming))
+        except OSError:
+            self._received(self._incoming, 0)
+
+    def _received(self, buffer: bytearray, count: object) -> None:
+        """`count` bytes came: None when there was nothing after all, 0 when the board hung up."""
+        if count == 0:
             sys.stderr.write("board: connection lost, stopping\n")
             raise BoardLost(BOARD_LOST_EXIT)
-        self._rx += data or b""
+        self._sorting = True  # a scheduled handler may run between any two lines of this
+        self._rx += bytes(memoryview(buffer)[: count or 0])
+        self._split()
+        self._sorting = False
+
+    def _split(self) -> None:
         while len(self._rx) >= 2:
             end = 2 + (self._rx[0] << 8 | self._rx[1])
             if len(self._rx) < end:
@@ -146,12 +162,15 @@ class Link:
 
     def _schedule_drain(self) -> None:
         if self._radio and not self._scheduled and not self._draining:
-            self._scheduled = True
-            micropython.schedule(_drain, self)
+            try:
+                micropython.schedule(_drain, self)
+                self._scheduled = True
+            except RuntimeError:
+                return  # the queue is full; the pump or the next call comes by
 
     def drain(self) -> None:
-        if self._draining or self._asking:
-            return
+        if self._draining or self._asking or self._sorting:
+            return  # whoever is at it drains or schedules again when done
         self._draining = True
         try:
             while self._radio:
@@ -165,15 +184,13 @@ class Link:
             return
         try:
             handler(op, payload)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The ESP32 port prints an exception of a scheduled handler and carries on.
             sys.print_exception(error, sys.stderr)
 
 
 def _drain(link: Link) -> None:
     link._scheduled = False
-    if link._asking:
-        return  # the request under way schedules again when it has its reply
     link.drain()
 
 

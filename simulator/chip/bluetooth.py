@@ -58,10 +58,10 @@ class UUID:
 
     def __repr__(self) -> str:
         if len(self._b) == 2:
-            return "UUID(0x%04x)" % struct.unpack("<H", self._b)[0]
-        digits = "".join("%02x" % octet for octet in reversed(self._b))
+            return f"UUID(0x{self._b[1]:02x}{self._b[0]:02x})"
+        digits = "".join(f"{octet:02x}" for octet in reversed(self._b))
         parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-        return "UUID('%s')" % "-".join(parts)
+        return "UUID('" + "-".join(parts) + "')"
 
 
 def _uuid_bytes(text: str) -> bytes:
@@ -118,8 +118,8 @@ class BLE:
     def config(self, *names, **settings):
         if names:
             return self._setting(names[0])
-        for name in settings:
-            self._configure(name, settings[name])
+        for name, value in settings.items():
+            self._configure(name, value)
 
     def _setting(self, name: str) -> object:
         if name == "mac":
@@ -144,6 +144,8 @@ class BLE:
     def _event(self, op: int, payload: bytes) -> None:
         if op == ops.READ_ASKED:
             self._answer_read(*struct.unpack(">HHH", payload))
+        elif op == ops.WRITTEN:
+            self._take_write(*struct.unpack(">HHH", payload))
         elif self._irq is not None:
             number, data = _as_irq(op, payload)
             if number:
@@ -156,6 +158,14 @@ class BLE:
                 refusal = self._irq(_IRQ_GATTS_READ_REQUEST, (connection, handle)) or 0
         finally:
             link.note(ops.READ_ANSWER, struct.pack(">HB", token, refusal))
+
+    def _take_write(self, token: int, connection: int, handle: int) -> None:
+        # As on the ESP32: the peer gets its response, and the next write, after the interrupt.
+        try:
+            if self._irq is not None:
+                self._irq(_IRQ_GATTS_WRITE, (connection, handle))
+        finally:
+            link.note(ops.WRITE_TAKEN, struct.pack(">H", token))
 
     # --- GAP
 
@@ -184,7 +194,7 @@ class BLE:
     def gatts_register_services(self, services) -> tuple:
         packed, shape = _pack_services(services)
         answer = self._ask(ops.GATTS_REGISTER, packed)
-        handles = struct.unpack(">%dH" % (len(answer) // 2), answer)
+        handles = struct.unpack(f">{len(answer) // 2}H", answer)
         groups, start = [], 0
         for count in shape:
             groups.append(tuple(handles[start : start + count]))
@@ -216,8 +226,6 @@ def _as_irq(op: int, payload: bytes) -> tuple:
         connection, address_type = struct.unpack(">HB", payload[:3])
         number = _IRQ_CENTRAL_CONNECT if op == ops.CONNECTED else _IRQ_CENTRAL_DISCONNECT
         return number, (connection, address_type, memoryview(payload[3:9]))
-    if op == ops.WRITTEN:
-        return _IRQ_GATTS_WRITE, struct.unpack(">HH", payload)
     if op == ops.MTU_EXCHANGED:
         return _IRQ_MTU_EXCHANGED, struct.unpack(">HH", payload)
     if op == ops.INDICATE_DONE:

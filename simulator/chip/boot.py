@@ -19,9 +19,9 @@ class ImageFile:
     def __init__(self, path: str) -> None:
         size = os.stat(path)[6]
         if size == 0 or size % BLOCK_BYTES:
-            raise OSError("%s: not a LittleFS image: %d bytes" % (path, size))
+            raise OSError(f"{path}: not a LittleFS image: {size} bytes")
         self._blocks = size // BLOCK_BYTES
-        self._file = open(path, "r+b", buffering=0)
+        self._file = open(path, "r+b", buffering=0)  # noqa: SIM115  open as long as we live
 
     def readblocks(self, block: int, buffer: object, offset: int = 0) -> None:
         self._file.seek(block * BLOCK_BYTES + offset)
@@ -57,7 +57,7 @@ def _mount(image: str) -> None:
 
 
 def _run(source: str, name: str) -> None:
-    exec(compile(source, name, "exec"), {"__name__": "__main__"})
+    exec(compile(source, name, "exec"), {"__name__": "__main__"})  # noqa: S102  our job
 
 
 def _read(path: str) -> str:
@@ -77,7 +77,7 @@ def main(arguments: list) -> int:
         if source is None:
             source = _read("/main.py")
     except OSError as error:
-        sys.stderr.write("boot: cannot start from %s: %s\n" % (arguments[0], error))
+        sys.stderr.write(f"boot: cannot start from {arguments[0]}: {error}\n")
         return 2
     _run(source, "/main.py" if len(arguments) == 1 else "<stdin>")
     return 0

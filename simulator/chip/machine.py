@@ -45,7 +45,7 @@ class Pin:
 
     def _drive(self, value: object) -> None:
         if self._mode not in (Pin.OUT, Pin.OPEN_DRAIN):
-            raise ValueError("pin %d is not an output" % self._id)
+            raise ValueError(f"pin {self._id} is not an output")
         self._out = 1 if value else 0
         link.note(ops.PIN_OUT, bytes([self._id, self._out]))
 
@@ -75,7 +75,7 @@ class Pin:
         link.start_pump()
 
     def __repr__(self) -> str:
-        return "Pin(%d)" % self._id
+        return f"Pin({self._id})"
 
 
 _irqs = {}

@@ -81,7 +81,10 @@ class AirLink(LocalLink):
                 advertiser.on_ll_advertising_pdu(packet)
 
     def send_acl_data(
-        self, sender_controller: Controller, destination_address: hci.Address, transport: Any,
+        self,
+        sender_controller: Controller,
+        destination_address: hci.Address,
+        transport: Any,
         data: bytes,
     ) -> None:
         link = sender_controller.le_connections.get(destination_address)
@@ -147,7 +150,10 @@ class AirController(Controller):
 
     def _report(self, address: hci.Address, kind: int, data: bytes) -> None:
         report = Report.Report(
-            event_type=kind, address_type=address.address_type, address=address, data=data,
+            event_type=kind,
+            address_type=address.address_type,
+            address=address,
+            data=data,
             rssi=RSSI_DBM,
         )
         self.send_hci_packet(Report([report]))
@@ -168,9 +174,14 @@ class AirController(Controller):
         self.send_hci_packet(
             hci.HCI_LE_Connection_Complete_Event(
                 status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
-                connection_handle=0, role=hci.Role.CENTRAL, peer_address_type=peer.address_type,
-                peer_address=peer, connection_interval=0, peripheral_latency=0,
-                supervision_timeout=0, central_clock_accuracy=0,
+                connection_handle=0,
+                role=hci.Role.CENTRAL,
+                peer_address_type=peer.address_type,
+                peer_address=peer,
+                connection_interval=0,
+                peripheral_latency=0,
+                supervision_timeout=0,
+                central_clock_accuracy=0,
             )
         )
 

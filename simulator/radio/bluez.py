@@ -53,13 +53,21 @@ UUID_LISTS = (
 
 def _adapter_properties(address: str) -> dict[str, Variant]:
     return {
-        "Address": Variant("s", address), "AddressType": Variant("s", "random"),
-        "Name": Variant("s", "simulated"), "Alias": Variant("s", "simulated"),
-        "Class": Variant("u", 0), "Powered": Variant("b", True), "PowerState": Variant("s", "on"),
-        "Discoverable": Variant("b", False), "DiscoverableTimeout": Variant("u", 0),
-        "Pairable": Variant("b", False), "PairableTimeout": Variant("u", 0),
-        "Discovering": Variant("b", False), "UUIDs": Variant("as", []),
-        "Modalias": Variant("s", "usb:v1D6Bp0246d0542"), "Roles": Variant("as", ["central"]),
+        "Address": Variant("s", address),
+        "AddressType": Variant("s", "random"),
+        "Name": Variant("s", "simulated"),
+        "Alias": Variant("s", "simulated"),
+        "Class": Variant("u", 0),
+        "Powered": Variant("b", True),
+        "PowerState": Variant("s", "on"),
+        "Discoverable": Variant("b", False),
+        "DiscoverableTimeout": Variant("u", 0),
+        "Pairable": Variant("b", False),
+        "PairableTimeout": Variant("u", 0),
+        "Discovering": Variant("b", False),
+        "UUIDs": Variant("as", []),
+        "Modalias": Variant("s", "usb:v1D6Bp0246d0542"),
+        "Roles": Variant("as", ["central"]),
     }
 
 
@@ -69,9 +77,16 @@ def _device_properties(address: Address) -> dict[str, Variant]:
     return {
         "Address": Variant("s", text),
         "AddressType": Variant("s", "public" if address.is_public else "random"),
-        "Alias": Variant("s", text.replace(":", "-")), "Adapter": Variant("o", HCI0),
-        "Paired": no, "Bonded": no, "Trusted": no, "Blocked": no, "LegacyPairing": no,
-        "Connected": no, "ServicesResolved": no, "UUIDs": Variant("as", []),
+        "Alias": Variant("s", text.replace(":", "-")),
+        "Adapter": Variant("o", HCI0),
+        "Paired": no,
+        "Bonded": no,
+        "Trusted": no,
+        "Blocked": no,
+        "LegacyPairing": no,
+        "Connected": no,
+        "ServicesResolved": no,
+        "UUIDs": Variant("as", []),
     }
 
 
@@ -134,12 +149,21 @@ class Bluez:
         on("org.bluez.AgentManager1", "RequestDefaultAgent", self._accept)
         on("org.bluez.AgentManager1", "UnregisterAgent", self._accept)
         on(bluez_link.CHARACTERISTIC, "ReadValue", link(lambda at, m: at.read(m.path)))
-        on(bluez_link.CHARACTERISTIC, "WriteValue", link(
-            lambda at, m: at.write(m.path, bytes(m.body[0]), m.body[1])))
-        on(bluez_link.CHARACTERISTIC, "StartNotify", link(
-            lambda at, m: at.start_notify(m.path, sender_of(m))))
-        on(bluez_link.CHARACTERISTIC, "StopNotify", link(
-            lambda at, m: at.stop_notify(m.path, sender_of(m))))
+        on(
+            bluez_link.CHARACTERISTIC,
+            "WriteValue",
+            link(lambda at, m: at.write(m.path, bytes(m.body[0]), m.body[1])),
+        )
+        on(
+            bluez_link.CHARACTERISTIC,
+            "StartNotify",
+            link(lambda at, m: at.start_notify(m.path, sender_of(m))),
+        )
+        on(
+            bluez_link.CHARACTERISTIC,
+            "StopNotify",
+            link(lambda at, m: at.stop_notify(m.path, sender_of(m))),
+        )
         on(bluez_link.DESCRIPTOR, "ReadValue", link(lambda at, m: at.read_descriptor(m.path)))
 
     def _on_characteristic(self, action: Callable) -> Callable:
@@ -355,10 +379,16 @@ async def _open_bus() -> MessageBus:
 
 async def _watch_clients(bus: MessageBus) -> None:
     rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged'"
-    await bus.call(Message(
-        destination="org.freedesktop.DBus", path="/org/freedesktop/DBus",
-        interface="org.freedesktop.DBus", member="AddMatch", signature="s", body=[rule],
-    ))
+    await bus.call(
+        Message(
+            destination="org.freedesktop.DBus",
+            path="/org/freedesktop/DBus",
+            interface="org.freedesktop.DBus",
+            member="AddMatch",
+            signature="s",
+            body=[rule],
+        )
+    )
 
 
 async def run(hci: str, address: str) -> int:
@@ -370,7 +400,7 @@ async def run(hci: str, address: str) -> int:
     await _watch_clients(bus)
     await bus.request_name("org.bluez")
     bluez.announce()
-    print(json.dumps({"ready": "bluez", "address": address}), flush=True)
+    print(json.dumps({"ready": True, "part": "bluez", "address": address}), flush=True)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -101,8 +101,10 @@ class Link:
     async def _add_service(self, service: gatt_client.ServiceProxy) -> None:
         path = f"{self._path}/service{service.handle:04x}"
         properties = {
-            "UUID": Variant("s", long_uuid(service.uuid)), "Primary": Variant("b", True),
-            "Device": Variant("o", self._path), "Includes": Variant("ao", []),
+            "UUID": Variant("s", long_uuid(service.uuid)),
+            "Primary": Variant("b", True),
+            "Device": Variant("o", self._path),
+            "Includes": Variant("ao", []),
             "Handle": Variant("q", service.handle),
         }
         self._tree.add(path, {SERVICE: properties})
@@ -116,9 +118,12 @@ class Link:
         path = f"{service}/char{handle:04x}"
         flags = [name for bit, name in FLAGS if int(characteristic.properties) & bit]
         properties = {
-            "UUID": Variant("s", long_uuid(characteristic.uuid)), "Service": Variant("o", service),
-            "Value": Variant("ay", b""), "Flags": Variant("as", flags),
-            "MTU": Variant("q", self._connection.att_mtu), "Handle": Variant("q", handle),
+            "UUID": Variant("s", long_uuid(characteristic.uuid)),
+            "Service": Variant("o", service),
+            "Value": Variant("ay", b""),
+            "Flags": Variant("as", flags),
+            "MTU": Variant("q", self._connection.att_mtu),
+            "Handle": Variant("q", handle),
         }
         if "notify" in flags or "indicate" in flags:
             properties["Notifying"] = Variant("b", False)
@@ -131,7 +136,8 @@ class Link:
         path = f"{parent}/desc{descriptor.handle:04x}"
         properties = {
             "UUID": Variant("s", long_uuid(descriptor.type)),
-            "Characteristic": Variant("o", parent), "Value": Variant("ay", b""),
+            "Characteristic": Variant("o", parent),
+            "Value": Variant("ay", b""),
             "Handle": Variant("q", descriptor.handle),
         }
         self._descriptors[path] = descriptor
@@ -176,9 +182,7 @@ class Link:
         self._tree.set(path, CHARACTERISTIC, Notifying=Variant("b", True))
 
     def _notified(self, path: str) -> Any:
-        return lambda value: self._tree.set(
-            path, CHARACTERISTIC, Value=Variant("ay", bytes(value))
-        )
+        return lambda value: self._tree.set(path, CHARACTERISTIC, Value=Variant("ay", bytes(value)))
 
     async def stop_notify(self, path: str, listener: str) -> None:
         listeners = self._listeners.get(path, set())

@@ -60,7 +60,9 @@ class Tree:
         self._signal("/", OBJECT_MANAGER, "InterfacesRemoved", "oas", [path, interfaces])
 
     def remove_below(self, path: str) -> list[str]:
-        below = sorted((each for each in self._objects if each.startswith(path + "/")), reverse=True)
+        below = sorted(
+            (each for each in self._objects if each.startswith(path + "/")), reverse=True
+        )
         for each in below:
             self.remove(each)
         return below
@@ -72,8 +74,12 @@ class Tree:
 
     def _signal(self, path: str, interface: str, member: str, signature: str, body: list) -> None:
         signal = Message(
-            message_type=MessageType.SIGNAL, path=path, interface=interface, member=member,
-            signature=signature, body=body,
+            message_type=MessageType.SIGNAL,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=body,
         )
         if self._bus.connected:
             self._bus.send(signal)

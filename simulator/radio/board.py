@@ -15,7 +15,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from bumble.core import BaseBumbleError
 from bumble.snoop import Snooper
@@ -73,7 +73,10 @@ class Boards:
     """Every board of one town."""
 
     def __init__(
-        self, air: Air, clock: Clock, wiring_of: Callable[[str], Wiring],
+        self,
+        air: Air,
+        clock: Clock,
+        wiring_of: Callable[[str], Wiring],
         snooper_of: Callable[[str], Snooper | None],
     ) -> None:
         self.air, self.clock = air, clock
@@ -302,10 +305,16 @@ class Chip:
     def _read_answer(self, payload: bytes) -> None:
         token, refusal = struct.unpack(">HB", payload)
         if self.radio is not None:
-            self.radio.answer_read(token, refusal)
+            self.radio.interrupt_ran(token, refusal)
+
+    def _write_taken(self, payload: bytes) -> None:
+        (token,) = struct.unpack(">H", payload)
+        if self.radio is not None:
+            self.radio.interrupt_ran(token)
 
     def _resetting(self, payload: bytes) -> None:
         (self._memory.reset_cause,) = struct.unpack(">B", payload)
+        self.unplug("reset")  # ends the process even where its firmware catches SystemExit
 
     def _feed_watchdog(self, payload: bytes) -> None:
         (timeout_ms,) = struct.unpack(">I", payload)
@@ -319,17 +328,28 @@ class Chip:
         self._memory.reset_cause = ops.WDT_RESET
         self.unplug("watchdog")
 
-    _REQUESTS = {
-        ops.BLE_ON: _ble_on, ops.BLE_OFF: _ble_off, ops.BLE_MTU: _ble_mtu,
-        ops.BLE_NAME: _ble_name, ops.BLE_ADVERTISE: _advertise,
-        ops.BLE_ADVERTISE_STOP: _advertise_stop, ops.BLE_DISCONNECT: _disconnect,
-        ops.GATTS_REGISTER: _register, ops.GATTS_READ: _gatts_read,
-        ops.GATTS_WRITE: _gatts_write, ops.GATTS_NOTIFY: _notify, ops.GATTS_INDICATE: _indicate,
+    _REQUESTS: ClassVar = {
+        ops.BLE_ON: _ble_on,
+        ops.BLE_OFF: _ble_off,
+        ops.BLE_MTU: _ble_mtu,
+        ops.BLE_NAME: _ble_name,
+        ops.BLE_ADVERTISE: _advertise,
+        ops.BLE_ADVERTISE_STOP: _advertise_stop,
+        ops.BLE_DISCONNECT: _disconnect,
+        ops.GATTS_REGISTER: _register,
+        ops.GATTS_READ: _gatts_read,
+        ops.GATTS_WRITE: _gatts_write,
+        ops.GATTS_NOTIFY: _notify,
+        ops.GATTS_INDICATE: _indicate,
         ops.GATTS_SET_BUFFER: _set_buffer,
     }
-    _NOTES = {
-        ops.PIN_OUT: _pin_out, ops.RTC_SET: _rtc_set, ops.READ_ANSWER: _read_answer,
-        ops.RESETTING: _resetting, ops.WATCHDOG: _feed_watchdog,
+    _NOTES: ClassVar = {
+        ops.PIN_OUT: _pin_out,
+        ops.RTC_SET: _rtc_set,
+        ops.READ_ANSWER: _read_answer,
+        ops.WRITE_TAKEN: _write_taken,
+        ops.RESETTING: _resetting,
+        ops.WATCHDOG: _feed_watchdog,
     }
 
 

@@ -24,7 +24,7 @@ from simulator.radio.air import Air, Antenna
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 3
+MAX_CONNECTIONS = 4  # the ESP32 port's CONFIG_BT_NIMBLE_MAX_CONNECTIONS
 DEFAULT_BUFFER_BYTES = 20
 CHIP_ANSWER_TIMEOUT_S = 25  # below ATT's 30 s transaction timeout
 HCI_TIMEOUT_S = 5
@@ -79,12 +79,17 @@ class Peripheral:
     """One switched-on radio. `address` has six bytes, most significant first."""
 
     def __init__(
-        self, air: Air, name: str, address: bytes, emit: Callable[[int, bytes], None],
+        self,
+        air: Air,
+        name: str,
+        address: bytes,
+        emit: Callable[[int, bytes], None],
         snooper: Snooper | None = None,
     ) -> None:
         self._emit = emit
         self._slots: dict[int, Slot] = {}
-        self._reads: dict[int, asyncio.Future[int]] = {}
+        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._writing = asyncio.Lock()
         self._tokens = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self.links: dict[int, Connection] = {}
@@ -100,7 +105,7 @@ class Peripheral:
 
     def close(self) -> None:
         """Power is cut: links are lost, nobody is told by us."""
-        for answer in self._reads.values():
+        for answer in self._asked.values():
             answer.cancel()
         for task in self._tasks:
             task.cancel()
@@ -109,7 +114,9 @@ class Peripheral:
 
     # --- GAP
 
-    async def advertise(self, interval_us: int, connectable: bool, data: bytes, more: bytes) -> None:
+    async def advertise(
+        self, interval_us: int, connectable: bool, data: bytes, more: bytes
+    ) -> None:
         if connectable and len(self.links) >= MAX_CONNECTIONS:
             raise OSError(errno.ENOMEM, "no free connection")
         kind = (
@@ -118,7 +125,9 @@ class Peripheral:
             else AdvertisingType.UNDIRECTED_SCANNABLE
         )
         await self.device.start_advertising(
-            advertising_type=kind, advertising_data=data, scan_response_data=more,
+            advertising_type=kind,
+            advertising_data=data,
+            scan_response_data=more,
             advertising_interval_min=interval_us / 1000,
             advertising_interval_max=interval_us / 1000,
         )
@@ -235,29 +244,34 @@ class Peripheral:
         handle = attribute.handle
         if not attribute.permissions & att.Attribute.Permissions.READABLE:
             raise att.ATT_Error(att.ErrorCode.READ_NOT_PERMITTED, handle)
+        await self._interrupt(ops.READ_ASKED, bearer, handle)
+        return self._slots[handle].value
+
+    async def _interrupt(self, op: int, bearer: Connection, handle: int) -> None:
+        """Have the chip's interrupt run; the peer's answer waits for it, as on NimBLE."""
         token = next(self._tokens) & 0xFFFF
-        answer = self._reads[token] = asyncio.get_running_loop().create_future()
-        self._emit(ops.READ_ASKED, struct.pack(">HHH", token, bearer.handle, handle))
+        answer = self._asked[token] = asyncio.get_running_loop().create_future()
+        self._emit(op, struct.pack(">HHH", token, bearer.handle, handle))
         try:
             refusal = await asyncio.wait_for(answer, CHIP_ANSWER_TIMEOUT_S)
         except TimeoutError:
             refusal = att.ErrorCode.UNLIKELY_ERROR
         finally:
-            self._reads.pop(token, None)
+            self._asked.pop(token, None)
         if refusal:
             raise att.ATT_Error(att.ErrorCode(refusal), handle)
-        return self._slots[handle].value
 
-    def answer_read(self, token: int, refusal: int) -> None:
-        answer = self._reads.get(token)
+    def interrupt_ran(self, token: int, refusal: int = 0) -> None:
+        answer = self._asked.get(token)
         if answer is not None and not answer.done():
             answer.set_result(refusal)
 
-    def _peer_writes(self, bearer: Connection, attribute: att.Attribute, value: bytes) -> None:
+    async def _peer_writes(self, bearer: Connection, attribute: att.Attribute, value: bytes) -> None:
         if not attribute.permissions & att.Attribute.Permissions.WRITEABLE:
             raise att.ATT_Error(att.ErrorCode.WRITE_NOT_PERMITTED, attribute.handle)
-        self._slots[attribute.handle].receive(bytes(value))
-        self._emit(ops.WRITTEN, struct.pack(">HH", bearer.handle, attribute.handle))
+        async with self._writing:  # one write at a time: the host's task runs the interrupt
+            self._slots[attribute.handle].receive(bytes(value))
+            await self._interrupt(ops.WRITTEN, bearer, attribute.handle)
 
 
 def _permissions(flags: int) -> att.Attribute.Permissions:
@@ -290,9 +304,7 @@ class _Services:
     def _characteristic(self) -> tuple[UUID, int, list[tuple[UUID, int]]]:
         uuid = self._uuid()
         flags, count = struct.unpack(">HB", self._take(3))
-        descriptors = [
-            (self._uuid(), struct.unpack(">H", self._take(2))[0]) for _ in range(count)
-        ]
+        descriptors = [(self._uuid(), struct.unpack(">H", self._take(2))[0]) for _ in range(count)]
         return uuid, flags, descriptors
 
     def read(self) -> list[tuple[UUID, list[tuple[UUID, int, list[tuple[UUID, int]]]]]]:

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from aiohttp import web
@@ -36,12 +36,26 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.world")
     for port in ("air", "board", "control"):
         parser.add_argument(f"--{port}-port", type=int, default=0, help="0 picks a free one")
-    parser.add_argument("--clock-offset-s", type=float, default=0.0, metavar="N",
-                        help="the world's time is the PC's plus N seconds")
-    parser.add_argument("--btsnoop", type=Path, metavar="FILE",
-                        help="write HCI traffic of all boards here, and per board beside it")
-    parser.add_argument("--door", action="append", default=[], metavar="NAME",
-                        help="hang this door before its chip appears")
+    parser.add_argument(
+        "--clock-offset-s",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="the world's time is the PC's plus N seconds",
+    )
+    parser.add_argument(
+        "--btsnoop",
+        type=Path,
+        metavar="FILE",
+        help="write HCI traffic of all boards here, and per board beside it",
+    )
+    parser.add_argument(
+        "--door",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="hang this door before its chip appears",
+    )
     parser.add_argument("--ready-file", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     for name in options.door:
@@ -55,7 +69,7 @@ def _snoopers(file: Path | None, now_s: Callable[[], float]) -> Callable[[str], 
         return lambda board: None
     everything = Capture(file, now_s)
 
-    @lru_cache(maxsize=None)
+    @cache
     def snooper_of(board: str) -> Snooper:
         own = Capture(file.with_name(f"{file.stem}.{board}{file.suffix}"), now_s)
         return Tee([everything, own])
@@ -88,7 +102,7 @@ async def _serve_control(control: Control, port: int) -> tuple[web.AppRunner, in
 
 
 def _announce(ports: dict[str, int], ready_file: Path | None) -> None:
-    line = json.dumps({"ready": "world", "pid": os.getpid(), **ports})
+    line = json.dumps({"ready": True, "part": "world", "pid": os.getpid(), **ports})
     if ready_file is not None:
         beside = ready_file.with_suffix(".new")
         beside.write_text(line + "\n", encoding="utf-8")

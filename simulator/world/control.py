@@ -32,7 +32,9 @@ class BadRequest(Exception):
     """The message tells the caller what to send instead."""
 
 
-def _number(body: dict[str, Any], key: str, default: float | None, low: float, high: float) -> float:
+def _number(
+    body: dict[str, Any], key: str, default: float | None, low: float, high: float
+) -> float:
     value = body.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise BadRequest(f'"{key}" must be a number')
@@ -108,11 +110,18 @@ class Control:
     def _door(self, rig: Rig) -> dict[str, object]:
         chip = self._boards.chips.get(rig.name)
         radio = chip.radio if chip else None
-        links = [] if radio is None else [
-            {"handle": each.handle, "peer": each.peer_address.to_string(False),
-             "mtu": int(each.att_mtu)}
-            for each in radio.links.values()
-        ]
+        links = (
+            []
+            if radio is None
+            else [
+                {
+                    "handle": each.handle,
+                    "peer": each.peer_address.to_string(False),
+                    "mtu": int(each.att_mtu),
+                }
+                for each in radio.links.values()
+            ]
+        )
         address = radio.address_text if radio else None
         return {**rig.as_json(), "address": address, "links": links}
 

@@ -27,7 +27,10 @@ class Happening:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "seq": self.seq, "at": round(self.at, 3), "door": self.door, "event": self.event,
+            "seq": self.seq,
+            "at": round(self.at, 3),
+            "door": self.door,
+            "event": self.event,
             "bolt": round(self.bolt, 3),
         }
 
@@ -75,10 +78,17 @@ class Rig:
         door = self.door
         locked = door.bolt == 1.0 and not door.is_open
         return {
-            "bolt": round(door.bolt, 3), "leaf": "open" if door.is_open else "closed",
-            "locked": locked, "unlocked": door.bolt == 0.0, "moving": door.is_moving,
-            "jammed": door.is_jammed, "tamper": door.tamper, "outputs": dict(door.levels),
-            "inputs": door.inputs(), "chip": self.chip, "boots": self.boots,
+            "bolt": round(door.bolt, 3),
+            "leaf": "open" if door.is_open else "closed",
+            "locked": locked,
+            "unlocked": door.bolt == 0.0,
+            "moving": door.is_moving,
+            "jammed": door.is_jammed,
+            "tamper": door.tamper,
+            "outputs": dict(door.levels),
+            "inputs": door.inputs(),
+            "chip": self.chip,
+            "boots": self.boots,
             "hands": dict(self.hands),
         }
 

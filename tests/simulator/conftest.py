@@ -75,8 +75,11 @@ class SimulatedTown:
     async def start(self, *argv: str, ready: bool = False, log: str = "log", **env: str) -> Process:
         with (self.folder / f"{log}.log").open("ab") as errors:
             child = await asyncio.create_subprocess_exec(
-                *argv, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-                stdout=subprocess.PIPE if ready else errors, stderr=errors,
+                *argv,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+                stdout=subprocess.PIPE if ready else errors,
+                stderr=errors,
                 stdin=subprocess.DEVNULL,
             )
         process = Process(child)
@@ -101,9 +104,16 @@ class SimulatedTown:
 
     async def start_bluez(self, bus_address: str, address: str) -> Process:
         return await self.start(
-            sys.executable, "-m", "simulator.radio.bluez",
-            "--hci", f"127.0.0.1:{self.world.ready['air_port']}", "--address", address,
-            ready=True, log="bluez", DBUS_SYSTEM_BUS_ADDRESS=bus_address,
+            sys.executable,
+            "-m",
+            "simulator.radio.bluez",
+            "--hci",
+            f"127.0.0.1:{self.world.ready['air_port']}",
+            "--address",
+            address,
+            ready=True,
+            log="bluez",
+            DBUS_SYSTEM_BUS_ADDRESS=bus_address,
         )
 
     async def start_chip(self, name: str = "lock-1", script: str = "echo.py") -> Process:
@@ -111,8 +121,14 @@ class SimulatedTown:
         if not image.exists():
             make_image(image, {"/main.py": (CHIPS / script).read_text()})
         return await self.start(
-            micropython(), "-X", "heapsize=200k", str(BOOT), str(image), log=name,
-            KANNUKI_BOARD=f"127.0.0.1:{self.world.ready['board_port']}", KANNUKI_BOARD_NAME=name,
+            micropython(),
+            "-X",
+            "heapsize=200k",
+            str(BOOT),
+            str(image),
+            log=name,
+            KANNUKI_BOARD=f"127.0.0.1:{self.world.ready['board_port']}",
+            KANNUKI_BOARD_NAME=name,
         )
 
     async def stop(self) -> None:

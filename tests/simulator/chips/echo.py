@@ -5,6 +5,7 @@ S<text> stores text in /kept, G gets it back; R resets; X hangs up; K hangs with
 """
 
 import asyncio
+import gc
 import os
 import time
 
@@ -32,6 +33,12 @@ events = []
 held = []
 
 
+def note(what):
+    if len(events) == 20:
+        events.pop(0)
+    events.append(what)
+
+
 def advertise():
     data = b"\x02\x01\x06" + bytes([17, 7]) + bytes(SERVICE)
     ble.gap_advertise(50000, data, resp_data=bytes([len(NAME) + 1, 9]) + NAME)
@@ -41,15 +48,15 @@ def again():
     try:
         advertise()
     except OSError as error:
-        events.append("adv%d" % error.errno)
+        note(f"adv{error.errno}")
 
 
 def irq(event, data):
     if event in (1, 2):
-        events.append("%d:%d" % (event, data[0]))
+        note(f"{event}:{data[0]}")
         again()
     elif event == 21:
-        events.append("mtu:%d" % data[1])
+        note(f"mtu:{data[1]}")
     elif event == 4:
         if held:
             time.sleep_ms(held.pop())
@@ -59,8 +66,9 @@ def irq(event, data):
 
 
 def pins():
-    return b",".join(b"%d=%d" % (p, machine.Pin(p, machine.Pin.IN).value())
-                     for p in (32, 33, 34, 35, 39))
+    return b",".join(
+        b"%d=%d" % (p, machine.Pin(p, machine.Pin.IN).value()) for p in (32, 33, 34, 35, 39)
+    )
 
 
 def store(text):
@@ -100,6 +108,9 @@ def answer(link, text):
         return b"%d" % machine.reset_cause()
     if kind == b"L":
         return repr(sorted(os.listdir("/"))).encode()
+    if kind == b"M":
+        gc.collect()
+        return b"%d" % gc.mem_free()
     if kind == b"R":
         machine.reset()
     if kind == b"K":
