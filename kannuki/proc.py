@@ -44,7 +44,8 @@ def _listening_sockets(port: int) -> set[str]:
 
 def _open_files(pid: int) -> set[str]:
     """What its descriptors lead to; those that went away while we looked are left out."""
-    folder, found = f"/proc/{pid}/fd", set()
+    folder = f"/proc/{pid}/fd"
+    found: set[str] = set()
     try:
         descriptors = os.listdir(folder)
     except OSError:
