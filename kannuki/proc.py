@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -42,10 +43,14 @@ def _listening_sockets(port: int) -> set[str]:
 
 
 def _open_files(pid: int) -> set[str]:
-    found = set()
+    """What its descriptors lead to; those that went away while we looked are left out."""
+    folder = f"/proc/{pid}/fd"
+    found: set[str] = set()
     try:
-        for descriptor in os.scandir(f"/proc/{pid}/fd"):
-            found.add(os.readlink(descriptor.path))
+        descriptors = os.listdir(folder)
     except OSError:
-        return found  # it ended, or closed a file, while we looked: the caller asks again
+        return found
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(f"{folder}/{descriptor}"))
     return found

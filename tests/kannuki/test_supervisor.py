@@ -19,7 +19,7 @@ from kannuki.backoff import Backoff
 from kannuki.proc import listens_on, started_ticks
 from kannuki.settings import free_port
 from kannuki.status import read_all_status
-from kannuki.supervisor import Child, ChildFailed, ChildSpec, Supervisor, port_answers
+from kannuki.supervisor import Child, ChildFailed, ChildSpec, Supervisor, port_answers, until_signal
 
 READY = "import json, sys, time; print(json.dumps({'ready': True, 'port': 7}), flush=True)\n"
 STAY = READY + "time.sleep(600)\n"
@@ -286,3 +286,10 @@ def test_a_child_whose_parent_is_already_gone_does_not_start(checkout: Path) -> 
         capture_output=True, text=True, check=False,
     )
     assert (done.returncode, done.stdout) == (125, "")
+
+
+async def test_a_program_stays_up_until_it_is_told_to_stop() -> None:
+    waiting = asyncio.create_task(until_signal(signal.SIGTERM))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(waiting, 30)
