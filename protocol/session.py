@@ -43,7 +43,7 @@ COMMAND_SYNC = 4  # opens no door: starts housekeeping requests
 
 # Operations of a request (after an outcome with reason OK). Append only.
 REQUEST_STATE = 1  # null -> state map
-REQUEST_AUDIT = 2  # [from_seq, max_records] -> [epoch, [record, ...], seal]
+REQUEST_AUDIT = 2  # [from_seq, max_records] -> [batch, seal] (audit.encode_batch)
 REQUEST_STATUS_LIST = 3  # signed document -> version now held
 
 OK = 0
@@ -63,7 +63,7 @@ class SessionError(ValueError):
 
 
 class Challenge:
-    """What a lock says of itself at the start; `time` is a TimeBound, or None when it has no idea."""
+    """What a lock says of itself at the start; `time` is a TimeBound, or None if unknown."""
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_in_micropython(stage: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run seeing only the stage, with a heap like an ESP32's (objects are twice as big on 64 bits)."""
+    """Run seeing only the stage, on a heap like an ESP32's (where objects have half the size)."""
     environment = {**os.environ, "MICROPYPATH": f"{stage}:.frozen"}
     command = [find_micropython(), "-X", "heapsize=256k", *arguments]
     return subprocess.run(
@@ -59,7 +59,8 @@ def test_shared_tests_pass_inside_micropython(stage: Path, name: str) -> None:
     done = run_in_micropython(stage, "unittest.py", f"tests.protocol.{name}")
     assert done.returncode == 0, done.stdout + done.stderr
     counts = re.search(r"^ran (\d+) failed 0$", done.stdout, re.MULTILINE)
-    assert counts and int(counts[1]) > 0, done.stdout
+    assert counts is not None, done.stdout
+    assert int(counts[1]) > 0
 
 
 def test_a_failing_test_fails_inside_micropython_too(stage: Path) -> None:

@@ -59,7 +59,7 @@ REFUSED = (
     ("1b00000000ffffffff", "2^32-1 in nine bytes"),
     ("3817", "-24 in two bytes"),
     ("580100", "a length in two bytes that fits one"),
-    ("990001" "00", "a count in three bytes that fits one"),
+    ("99000100", "a count in three bytes that fits one"),
     ("18", "argument missing"),
     ("19ff", "argument cut"),
     ("41", "byte string cut"),
@@ -74,7 +74,7 @@ REFUSED = (
     ("a201020103", "the same key twice"),
     ("a203040102", "keys out of order"),
     ("a2616200616100", "text keys out of order"),
-    ("a2626161006162" "00", "a longer text key before a shorter one"),
+    ("a262616100616200", "a longer text key before a shorter one"),
     ("a1f400", "a boolean as key"),
     ("a18000", "an array as key"),
     ("a1f600", "null as key"),
@@ -160,12 +160,12 @@ class TestCbor(unittest.TestCase):
 
     def test_map_keys_are_sorted_by_their_encoding(self):
         value = {"aa": 1, "b": 2, b"a": 3, -1: 4, 10: 5, 100: 6}
-        expected = "a6" "0a05" "186406" "2004" "416103" "616202" "62616101"
+        expected = "a60a05186406200441610361620262616101"
         self.assertEqual(cbor.encode(value).hex(), expected)
         self.assertEqual(cbor.decode(unhex(expected)), value)
 
     def test_text_and_bytes_of_the_same_letters_are_different_keys(self):
-        decoded = cbor.decode(unhex("a241610161610" "2"))
+        decoded = cbor.decode(unhex("a2416101616102"))
         self.assertEqual(len(decoded), 2)
         self.assertEqual(decoded[b"a"], 1)
         self.assertEqual(decoded["a"], 2)
@@ -202,5 +202,3 @@ class TestCbor(unittest.TestCase):
             decoded += 1
             self.assertEqual(cbor.encode(value), data)
         self.assertTrue(decoded > 20, "the noise never hit a valid item")
-
-

@@ -18,9 +18,11 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 KEYS = INTEGERS | st.binary() | TEXT
 VALUES = st.recursive(
     st.none() | st.booleans() | INTEGERS | st.binary() | TEXT,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(KEYS, inner, max_size=4)
-    | st.builds(Tag, st.sampled_from([0, 18, 61]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(KEYS, inner, max_size=4)
+        | st.builds(Tag, st.sampled_from([0, 18, 61]), inner)
+    ),
     max_leaves=6,
 ).filter(lambda value: _depth(value) <= cbor.MAX_DEPTH)
 

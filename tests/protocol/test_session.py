@@ -70,9 +70,7 @@ class TestForms(unittest.TestCase):
             with self.subTest((index, value)):
                 members = list(GOOD_CHALLENGE)
                 members[index] = value
-                self.assertRaises(
-                    SessionError, session.decode_challenge, cbor.encode(members)
-                )
+                self.assertRaises(SessionError, session.decode_challenge, cbor.encode(members))
 
     def test_presentation(self):
         kind, body = session.split(session.encode_presentation(b"H" * 16, b"token", 1))
@@ -80,9 +78,7 @@ class TestForms(unittest.TestCase):
         self.assertEqual(session.decode_presentation(body), (b"H" * 16, b"token", 1))
         for members in ([bytes(15), b"t", 1], [bytes(16), "t", 1], [bytes(16), b"t", True]):
             with self.subTest(members):
-                self.assertRaises(
-                    SessionError, session.decode_presentation, cbor.encode(members)
-                )
+                self.assertRaises(SessionError, session.decode_presentation, cbor.encode(members))
 
     def test_another_message_is_not_opened_as_a_presentation(self):
         presentation = session.encode_presentation(b"H" * 16, b"token", 1)
@@ -158,7 +154,7 @@ class TestForms(unittest.TestCase):
 
 class TestMacs(unittest.TestCase):
     def test_mac_is_hmac_over_label_and_hash_of_length_prefixed_parts(self):
-        inner = sha256(b"\x00\x00\x00\x03abc" b"\x00\x00\x00\x02de")
+        inner = sha256(b"\x00\x00\x00\x03abc\x00\x00\x00\x02de")
         expected = hmac_sha256(KEY, b"kannuki1-H" + inner)[:16]
         self.assertEqual(session.presentation_mac(KEY, b"abc", b"de"), expected)
 

@@ -54,9 +54,7 @@ class TestRevocation(unittest.TestCase):
 
     def test_a_cti_of_another_length_is_refused(self):
         for odd in (b"", b"1234567", b"123456789"):
-            self.assertRaises(
-                StatusListError, statuslist.build, LOCK, 1, NOON, 0, [(odd, T1)]
-            )
+            self.assertRaises(StatusListError, statuslist.build, LOCK, 1, NOON, 0, [(odd, T1)])
 
 
 class TestForm(unittest.TestCase):

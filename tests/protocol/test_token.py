@@ -64,9 +64,7 @@ class TestClaims(unittest.TestCase):
         ):
             for value in values:
                 with self.subTest((claim, value)):
-                    self.assertRaises(
-                        TokenError, tokens.decode_claims, changed(**{claim: value})
-                    )
+                    self.assertRaises(TokenError, tokens.decode_claims, changed(**{claim: value}))
 
     def test_a_scope_that_is_not_one_aif_entry_is_refused(self):
         for scope in (

@@ -114,9 +114,7 @@ class TestPossession(VerdictCase):
         message = present(raw, self.lock.challenge)
         presentation, mac_h = session.split_mac(message)
         outcome = session.encode_outcome(session.Outcome(0, {}, 0, bytes(32)))
-        mac_l = session.outcome_mac(
-            key_for(raw), self.lock.challenge, presentation, mac_h, outcome
-        )
+        mac_l = session.outcome_mac(key_for(raw), self.lock.challenge, presentation, mac_h, outcome)
         for reflected in (presentation + mac_l, outcome + mac_l):
             verdict = self.lock.judge(reflected)
             self.assertIsInstance(verdict, Denied)
@@ -295,9 +293,7 @@ class TestScope(VerdictCase):
 
 class TestRevocation(unittest.TestCase):
     def _reason(self, raw, **status):
-        built = statuslist.build(
-            LOCK, 1, NOON, status.get("min_iat", 0), status.get("revoked", ())
-        )
+        built = statuslist.build(LOCK, 1, NOON, status.get("min_iat", 0), status.get("revoked", ()))
         return getattr(Lock(built).judge_token(raw), "reason", session.OK)
 
     def test_a_listed_token_is_refused(self):
