@@ -37,7 +37,7 @@ def find_micropython() -> str:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that MicroPython can import the package and the tests from."""
     stage = tmp_path_factory.mktemp("stage")
-    only_sources = shutil.ignore_patterns("__pycache__", "test_cpython_*")
+    only_sources = shutil.ignore_patterns("__pycache__", "test_cpython_*", "generate_*")
     shutil.copytree(ROOT / "protocol", stage / "protocol", ignore=only_sources)
     shutil.copytree(ROOT / "tests" / "protocol", stage / "tests" / "protocol", ignore=only_sources)
     shutil.copy(ROOT / "tests" / "__init__.py", stage / "tests")
