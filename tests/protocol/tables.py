@@ -53,7 +53,7 @@ TABLES = {
 
 # Bounds and lengths. They may change with the wire version, but never unnoticed.
 LIMITS = (
-    (session, ("WIRE_VERSION", "NONCE_BYTES", "MAX_PRESENTATION_BYTES", "OK")),
+    (session, ("WIRE_VERSION", "NONCE_BYTES", "MAX_PRESENTATION_BYTES", "MAX_HELLO_BYTES", "OK")),
     (tokens, ("MAX_TOKEN_BYTES", "CTI_BYTES", "LOCK_ID_CHARS", "ALL_PERMISSIONS")),
     (frames, ("MIN_FRAGMENT_BYTES", "MAX_FRAGMENT_BYTES", "MAX_MESSAGE_BYTES")),
     (crypto, ("HASH_BYTES", "MAC_BYTES")),

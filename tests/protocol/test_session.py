@@ -27,6 +27,10 @@ class TestForms(unittest.TestCase):
         self.assertEqual(kind, session.HELLO)
         self.assertEqual(session.decode_hello(body), session.WIRE_VERSION)
 
+    def test_a_greeting_that_would_fill_the_heap_is_refused_unread(self):
+        bomb = cbor.encode([[[]] * 4000])
+        self.assertRaises(SessionError, session.decode_hello, bomb)
+
     def test_challenge(self):
         for time in (None, TimeBound(5, 9)):
             challenge = Challenge(LOCK, b"N" * 16, time, (1, 2, 3), [4, 5], 100)
