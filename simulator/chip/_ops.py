@@ -26,7 +26,7 @@ GATTS_SET_BUFFER = 0x1C  # handle(u16) size(u16) append(u8)
 # notes, chip -> board
 PIN_OUT = 0x40  # pin(u8) value(u8)
 RTC_SET = 0x41  # f64 Unix seconds
-READ_ANSWER = 0x42  # token(u16) att_error(u8)
+ACCESS_ANSWER = 0x42  # token(u16) att_error(u8): the irq of READ_ASKED or WRITTEN has run
 RESETTING = 0x43  # reset cause(u8): what the next HELLO shall be told
 WATCHDOG = 0x44  # timeout_ms(u32): start or feed
 
@@ -34,7 +34,7 @@ WATCHDOG = 0x44  # timeout_ms(u32): start or feed
 REPLY = 0x80  # errno(u16, 0 = fine) payload
 CONNECTED = 0x90  # connection(u16) address type(u8) address(6)
 DISCONNECTED = 0x91  # as CONNECTED
-WRITTEN = 0x92  # connection(u16) handle(u16)
+WRITTEN = 0x92  # token(u16) connection(u16) handle(u16)
 READ_ASKED = 0x93  # token(u16) connection(u16) handle(u16)
 MTU_EXCHANGED = 0x94  # connection(u16) mtu(u16)
 INDICATE_DONE = 0x95  # connection(u16) handle(u16) status(u8)

@@ -143,19 +143,23 @@ class BLE:
 
     def _event(self, op: int, payload: bytes) -> None:
         if op == ops.READ_ASKED:
-            self._answer_read(*struct.unpack(">HHH", payload))
+            self._access(_IRQ_GATTS_READ_REQUEST, payload)
+        elif op == ops.WRITTEN:
+            self._access(_IRQ_GATTS_WRITE, payload)
         elif self._irq is not None:
             number, data = _as_irq(op, payload)
             if number:
                 self._irq(number, data)
 
-    def _answer_read(self, token: int, connection: int, handle: int) -> None:
+    def _access(self, number: int, payload: bytes) -> None:
+        """Run the irq while the peer waits, as NimBLE does: no other write comes in between."""
+        token, connection, handle = struct.unpack(">HHH", payload)
         refusal = 0
         try:
             if self._irq is not None:
-                refusal = self._irq(_IRQ_GATTS_READ_REQUEST, (connection, handle)) or 0
+                refusal = self._irq(number, (connection, handle)) or 0
         finally:
-            link.note(ops.READ_ANSWER, struct.pack(">HB", token, refusal))
+            link.note(ops.ACCESS_ANSWER, struct.pack(">HB", token, refusal))
 
     # --- GAP
 
@@ -216,8 +220,6 @@ def _as_irq(op: int, payload: bytes) -> tuple:
         connection, address_type = struct.unpack(">HB", payload[:3])
         number = _IRQ_CENTRAL_CONNECT if op == ops.CONNECTED else _IRQ_CENTRAL_DISCONNECT
         return number, (connection, address_type, memoryview(payload[3:9]))
-    if op == ops.WRITTEN:
-        return _IRQ_GATTS_WRITE, struct.unpack(">HH", payload)
     if op == ops.MTU_EXCHANGED:
         return _IRQ_MTU_EXCHANGED, struct.unpack(">HH", payload)
     if op == ops.INDICATE_DONE:

@@ -302,10 +302,10 @@ class Chip:
         (unix_s,) = struct.unpack(">d", payload)
         self._memory.rtc_error_s = unix_s - self._boards.clock.unix_s()
 
-    def _read_answer(self, payload: bytes) -> None:
+    def _access_answer(self, payload: bytes) -> None:
         token, refusal = struct.unpack(">HB", payload)
         if self.radio is not None:
-            self.radio.answer_read(token, refusal)
+            self.radio.answer_access(token, refusal)
 
     def _resetting(self, payload: bytes) -> None:
         (self._memory.reset_cause,) = struct.unpack(">B", payload)
@@ -341,7 +341,7 @@ class Chip:
     _NOTES: ClassVar = {
         ops.PIN_OUT: _pin_out,
         ops.RTC_SET: _rtc_set,
-        ops.READ_ANSWER: _read_answer,
+        ops.ACCESS_ANSWER: _access_answer,
         ops.RESETTING: _resetting,
         ops.WATCHDOG: _feed_watchdog,
     }

@@ -88,7 +88,8 @@ class Peripheral:
     ) -> None:
         self._emit = emit
         self._slots: dict[int, Slot] = {}
-        self._reads: dict[int, asyncio.Future[int]] = {}
+        self._answers: dict[int, asyncio.Future[int]] = {}
+        self._access = asyncio.Lock()
         self._tokens = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self.links: dict[int, Connection] = {}
@@ -104,7 +105,7 @@ class Peripheral:
 
     def close(self) -> None:
         """Power is cut: links are lost, nobody is told by us."""
-        for answer in self._reads.values():
+        for answer in self._answers.values():
             answer.cancel()
         for task in self._tasks:
             task.cancel()
@@ -237,35 +238,41 @@ class Peripheral:
         slot = self._slot(handle)
         slot.size, slot.append = size, append
 
-    # --- what a peer does
+    # --- what a peer does: the chip's irq runs before the peer hears back, one at a time
 
     async def _peer_reads(self, bearer: Connection, attribute: att.Attribute) -> bytes:
-        handle = attribute.handle
         if not attribute.permissions & att.Attribute.Permissions.READABLE:
-            raise att.ATT_Error(att.ErrorCode.READ_NOT_PERMITTED, handle)
-        token = next(self._tokens) & 0xFFFF
-        answer = self._reads[token] = asyncio.get_running_loop().create_future()
-        self._emit(ops.READ_ASKED, struct.pack(">HHH", token, bearer.handle, handle))
-        try:
-            refusal = await asyncio.wait_for(answer, CHIP_ANSWER_TIMEOUT_S)
-        except TimeoutError:
-            refusal = att.ErrorCode.UNLIKELY_ERROR
-        finally:
-            self._reads.pop(token, None)
-        if refusal:
-            raise att.ATT_Error(att.ErrorCode(refusal), handle)
-        return self._slots[handle].value
+            raise att.ATT_Error(att.ErrorCode.READ_NOT_PERMITTED, attribute.handle)
+        async with self._access:
+            refusal = await self._ask_chip(ops.READ_ASKED, bearer, attribute.handle)
+            if refusal:
+                raise att.ATT_Error(refusal, attribute.handle)
+            return self._slots[attribute.handle].value
 
-    def answer_read(self, token: int, refusal: int) -> None:
-        answer = self._reads.get(token)
-        if answer is not None and not answer.done():
-            answer.set_result(refusal)
-
-    def _peer_writes(self, bearer: Connection, attribute: att.Attribute, value: bytes) -> None:
+    async def _peer_writes(
+        self, bearer: Connection, attribute: att.Attribute, value: bytes
+    ) -> None:
         if not attribute.permissions & att.Attribute.Permissions.WRITEABLE:
             raise att.ATT_Error(att.ErrorCode.WRITE_NOT_PERMITTED, attribute.handle)
-        self._slots[attribute.handle].receive(bytes(value))
-        self._emit(ops.WRITTEN, struct.pack(">HH", bearer.handle, attribute.handle))
+        async with self._access:
+            self._slots[attribute.handle].receive(bytes(value))
+            await self._ask_chip(ops.WRITTEN, bearer, attribute.handle)
+
+    async def _ask_chip(self, op: int, bearer: Connection, handle: int) -> int:
+        token = next(self._tokens) & 0xFFFF
+        answer = self._answers[token] = asyncio.get_running_loop().create_future()
+        self._emit(op, struct.pack(">HHH", token, bearer.handle, handle))
+        try:
+            return await asyncio.wait_for(answer, CHIP_ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            return int(att.ErrorCode.UNLIKELY_ERROR)
+        finally:
+            self._answers.pop(token, None)
+
+    def answer_access(self, token: int, refusal: int) -> None:
+        answer = self._answers.get(token)
+        if answer is not None and not answer.done():
+            answer.set_result(refusal)
 
 
 def _permissions(flags: int) -> att.Attribute.Permissions:
