@@ -121,7 +121,10 @@ class Boards:
         if older is not None:
             log.warning("board: %s: a second chip came, the first one is cut off", name)
             older.unplug("replaced by a newer connection")
-        chip = self.chips[name] = Chip(self, name, writer)
+        try:
+            chip = self.chips[name] = Chip(self, name, writer)
+        except ValueError as error:
+            raise Garbage(f"no place for board {name}: {error}") from error
         chip.greet()
         self.counts["boots"] += 1
         return chip

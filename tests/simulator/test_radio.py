@@ -107,6 +107,25 @@ async def test_killed_chip_is_a_lost_link_and_comes_back_at_the_same_address(
     assert (await find()).address == device.address
 
 
+async def test_connecting_to_a_dead_lock_gives_up_and_does_not_block_the_others(
+    town: SimulatedTown, computer: Computer
+) -> None:
+    chip = await town.start_chip()
+    dead = await find()
+    chip.kill()
+    await chip.wait()
+    await town.start_chip("lock-2")
+    while (alive := await find()).address == dead.address:
+        await asyncio.sleep(0.05)
+    hopeless = asyncio.create_task(BleakClient(dead, timeout=3).connect())
+    async with Phone(alive) as phone:
+        assert await phone.ask(b"Emeanwhile") == b"Emeanwhile"
+    with pytest.raises((BleakError, TimeoutError)):
+        await asyncio.wait_for(hopeless, BOUND_S)
+    async with Phone(alive) as phone:
+        assert await phone.ask(b"Eafterwards") == b"Eafterwards"
+
+
 async def test_operation_pending_when_the_link_drops_is_an_error_not_a_wait(
     town: SimulatedTown, computer: Computer
 ) -> None:
@@ -138,6 +157,18 @@ async def test_chip_that_hangs_up_or_resets_ends_the_link(
     await town.start_chip()
     async with Phone(device) as phone:
         assert await phone.ask(b"C") == b"2", "hard reset"
+
+
+async def test_a_killed_bleak_process_leaves_a_link_that_the_next_one_takes_over(
+    town: SimulatedTown, computer: Computer
+) -> None:
+    await town.start_chip()
+    killed = await start_central(town, computer, "1", "hold")
+    killed.kill(signal.SIGKILL)
+    await killed.wait()
+    async with Phone(await find()) as phone:
+        assert await phone.ask(b"Emine") == b"Emine"
+        assert (await phone.ask(b"V")).count(b"1:") == 1, "the same link, as with bluetoothd"
 
 
 async def test_two_computers_hold_links_to_one_lock_at_once(

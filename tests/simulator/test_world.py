@@ -1,8 +1,11 @@
 """The world: doors outlive chips, time moves when told, and garbage hurts nobody."""
 
 import asyncio
+import json
 import os
 import random
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -257,3 +260,24 @@ async def lines(path, count: int) -> list[str]:
             if len(seen) >= count:
                 return seen[:count]
             await asyncio.sleep(0.02)
+
+
+async def test_world_says_its_ports_in_a_file_and_ends_cleanly(town: SimulatedTown) -> None:
+    ready_file = town.folder / "ready.json"
+    more = ("--door", "lock-9", "--ready-file", str(ready_file))
+    world = await town.start(sys.executable, "-m", "simulator.world", *more, ready=True)
+    assert json.loads(ready_file.read_text()) == world.ready
+    async with aiohttp.ClientSession() as session:
+        door = await Hand(session, world.ready["control_port"]).door("lock-9")
+    assert door["locked"] and not door["chip"]
+    world.kill(signal.SIGTERM)
+    assert await world.wait() == 0
+
+
+async def test_world_on_a_taken_port_says_so_and_ends(town: SimulatedTown) -> None:
+    taken = str(town.world.ready["board_port"])
+    second = await town.start(
+        sys.executable, "-m", "simulator.world", "--board-port", taken, log="second"
+    )
+    assert await second.wait() == 2
+    assert "cannot start" in (town.folder / "second.log").read_text()
