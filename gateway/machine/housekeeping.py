@@ -19,6 +19,7 @@ repeated without loss.
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -230,7 +231,7 @@ class Visit:
             seqs = [audit.decode_record(raw).seq for raw in records]
         except AuditError as error:
             raise _Broken(f"a record that cannot be read: {error}") from error
-        rising = all(a + 1 == b for a, b in zip(seqs, seqs[1:], strict=False))
+        rising = all(a + 1 == b for a, b in itertools.pairwise(seqs))
         if not rising or seqs[0] < self._next_seq or seqs[-1] >= lockstate.LARGEST:
             raise _Broken("records that do not go on where we asked")
         return seqs[0], seqs[-1]

@@ -7,12 +7,14 @@ out of range; the wait after failures is bounded, and ends early when the lock i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.machine.values import Settings
 
 SIGHT_LASTS_S = 30.0
 UNSEEN_PENALTY_S = 60.0
+AGAIN_AFTER_S = 1.0
 
 
 @dataclass
@@ -50,9 +52,9 @@ class Scheduler:
         ready = [lock for lock, turn in self._turns.items() if turn.due_at <= at]
         return sorted(ready, key=lambda lock: self._turns[lock].rank(at))
 
-    def next_due_at(self) -> float | None:
-        """When the next lock becomes due (or did)."""
-        return min((turn.due_at for turn in self._turns.values()), default=None)
+    def next_due_at(self, locks: Iterable[str]) -> float | None:
+        """When the first of these locks becomes due (or did)."""
+        return min((self._turns[lock].due_at for lock in locks), default=None)
 
     def hurry(self, lock: str, at: float) -> None:
         """There is something to do at this lock: now, or in the next moment if it just failed."""
@@ -75,11 +77,12 @@ class Scheduler:
         turn.tried_at = at
         turn.due_at = at + self._settings.sync_interval_s
 
-    def succeeded(self, lock: str, at: float, again_at_once: bool = False) -> None:
+    def succeeded(self, lock: str, at: float, again_soon: bool = False) -> None:
         """A visit was finished."""
         turn = self._turns[lock]
         turn.failures = 0
-        turn.due_at = at if again_at_once else at + self._settings.sync_interval_s
+        wait_s = self._settings.sync_interval_s
+        turn.due_at = at + (min(wait_s, AGAIN_AFTER_S) if again_soon else wait_s)
 
     def failed(self, lock: str, at: float) -> int:
         """A visit failed: wait longer each time. Returns the failures in a row."""
