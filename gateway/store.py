@@ -209,4 +209,5 @@ def _migrate(database: sqlite3.Connection) -> None:
     if version > len(MIGRATIONS):
         raise sqlite3.DatabaseError(f"made by a newer version (schema {version})")
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        database.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+        mark = f"PRAGMA user_version = {number}"
+        database.executescript(f"BEGIN IMMEDIATE; {script}; {mark}; COMMIT;")

@@ -27,7 +27,7 @@ class StoredEvent:
 
 @dataclass(frozen=True)
 class Handled:
-    """A durable command seen before: its answer (a payload), or None while it is being worked on."""
+    """A durable command seen before: its answer (a payload), or None while work is on."""
 
     lock: str
     answer: bytes | None
