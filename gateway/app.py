@@ -284,10 +284,11 @@ def open_store(data_dir: Path) -> SqliteStore:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         return SqliteStore(data_dir / FILE_NAME)
     except OSError as error:
-        raise InputError(f"cannot use {data_dir}: {error.strerror}", "name another --data-dir") from error
+        text = f"cannot use {data_dir}: {error.strerror}"
+        raise InputError(text, "name another --data-dir") from error
     except StorageError as error:
-        raise InputError(f"cannot use the data in {data_dir}: {error}",
-                         "update kannuki, or name another --data-dir") from error
+        text = f"cannot use the data in {data_dir}: {error}"
+        raise InputError(text, "update kannuki, or name another --data-dir") from error
 
 
 def place_of(path: Path) -> Place:

@@ -57,7 +57,8 @@ def _check_folder(path: Path) -> Finding:
         with tempfile.TemporaryFile(dir=nearest) as probe:
             probe.write(bytes(65536))
     except OSError as error:
-        return Finding("data", False, f"cannot write to {path}: {error.strerror}", "free some space")
+        text = f"cannot write to {path}: {error.strerror}"
+        return Finding("data", False, text, "free some space")
     return Finding("data", True, f"{path} can be written")
 
 
