@@ -15,6 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from kannuki.proc import started_ticks
+
 FILE_NAME = "status.json"
 
 
@@ -24,19 +26,6 @@ def write_atomic(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
-
-
-def started_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc(5), field 22); None when gone.
-
-    With the pid it names one process for ever: pids are used again, this pair is not.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    after_name = stat.rpartition(")")[2].split()  # the name may hold spaces and parentheses
-    return None if after_name[0] in "ZX" else int(after_name[19])
 
 
 def write_status(status: dict[str, Any], data_dir: Path, registry: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kannuki import status
+from kannuki.proc import started_ticks
 
 
 def note(pid: int, ticks: int | None, name: str = "demo") -> dict[str, Any]:
@@ -18,7 +19,7 @@ def note(pid: int, ticks: int | None, name: str = "demo") -> dict[str, Any]:
 
 def test_a_living_note_is_found_in_both_places_until_withdrawn(tmp_path: Path) -> None:
     pid, registry = os.getpid(), tmp_path / "run"
-    mine = note(pid, status.started_ticks(pid))
+    mine = note(pid, started_ticks(pid))
     status.write_status(mine, tmp_path / "data", registry)
     assert status.read_all_status(registry, "demo") == [mine]
     assert json.loads((tmp_path / "data" / "status.json").read_text()) == mine
@@ -42,7 +43,7 @@ def test_a_zombie_is_dead() -> None:
     ended.stdout.read()
     ended.stdout.close()
     os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
-    assert status.started_ticks(ended.pid) is None
+    assert started_ticks(ended.pid) is None
     ended.wait()
 
 

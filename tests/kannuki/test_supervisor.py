@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from kannuki.backoff import Backoff
+from kannuki.proc import listens_on, started_ticks
 from kannuki.settings import free_port
-from kannuki.status import read_all_status, started_ticks
-from kannuki.supervisor import Child, ChildFailed, ChildSpec, Supervisor, port_answers
+from kannuki.status import read_all_status
+from kannuki.supervisor import Child, ChildFailed, ChildSpec, Supervisor, port_answers, until_signal
 
 READY = "import json, sys, time; print(json.dumps({'ready': True, 'port': 7}), flush=True)\n"
 STAY = READY + "time.sleep(600)\n"
@@ -83,6 +85,56 @@ async def test_a_probe_can_say_when_a_child_is_ready(supervisor: Supervisor) -> 
     await supervisor.start(spec(supervisor, code, port=port, ready=port_answers(port)))
     assert await port_answers(port)()
     assert noted(supervisor)["port"] == port
+
+
+async def test_a_port_that_another_program_took_first_does_not_count_as_ready(
+    supervisor: Supervisor,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert listens_on(os.getpid(), port)
+        code = f"import socket; socket.create_server(('127.0.0.1', {port}))"
+        with pytest.raises(ChildFailed, match="Address already in use"):
+            await supervisor.start(
+                spec(supervisor, code, port=port, ready="port", restart=None)
+            )
+
+
+async def test_a_child_is_ready_when_it_listens_on_its_own_port(supervisor: Supervisor) -> None:
+    port = free_port()
+    code = (
+        f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
+    )
+    child = await supervisor.start(spec(supervisor, code, port=port, ready="port"))
+    assert child.pid is not None
+    assert listens_on(child.pid, port)
+
+
+async def test_the_last_words_of_a_stopped_child_are_in_its_log(supervisor: Supervisor) -> None:
+    code = (
+        "import signal, sys\n"
+        "def end(*_):\n"
+        "    print('x' * 200_000 + 'last words', flush=True)\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n" + STAY
+    )
+    child = await supervisor.start(spec(supervisor, code))
+    await supervisor.stop_child("part")
+    assert child.exit_code == 0
+    assert child.spec.log.read_text().endswith("last words\n")
+
+
+async def test_a_fault_in_our_own_listener_leaves_no_child_unsupervised(
+    supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(_line: dict[str, Any]) -> None:
+        raise RuntimeError("a fault of ours")
+
+    child = await supervisor.start(
+        spec(supervisor, "print('{}', flush=True)\n" + STAY, on_line=faulty, ready=None)
+    )
+    await until(lambda: child.state == "failed" and child.pid is None)
+    assert "a fault of ours" in caplog.text
 
 
 async def test_a_child_without_a_sign_of_readiness_is_ready_at_once(
@@ -234,3 +286,10 @@ def test_a_child_whose_parent_is_already_gone_does_not_start(checkout: Path) -> 
         capture_output=True, text=True, check=False,
     )
     assert (done.returncode, done.stdout) == (125, "")
+
+
+async def test_a_program_stays_up_until_it_is_told_to_stop() -> None:
+    waiting = asyncio.create_task(until_signal(signal.SIGTERM))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(waiting, 30)
