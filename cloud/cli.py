@@ -20,6 +20,7 @@ from cloud.database import migrate as migrate_database
 from cloud.ical_events import MAX_FILE_BYTES
 from cloud.importing import ImportReport, import_calendar
 from cloud.models import Room
+from cloud.serve import serve
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
 from kannuki.settings import write_secret_file
@@ -248,3 +249,6 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
     click.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
 
 
+
+
+cloud.add_command(serve)
