@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from kannuki.errors import ExpectationFailed, InputError
+from kannuki.errors import ExpectationFailed, InputError, KannukiError
+from kannuki.messages import CHANNELS, TOPIC_ROOT
 
 SPEC_VERSION = "3.0.0"
 DEFAULT_FILE = Path("docs/spec/asyncapi.json")
@@ -133,10 +134,9 @@ def check(path: Path, wanted: str) -> None:
 
 def main(argv: list[str]) -> None:
     """`[--check] [FILE]`; raises KannukiError."""
-    from kannuki.messages import CHANNELS, VERSION  # the registry is needed by the command alone
-
     paths = [Path(argument) for argument in argv if not argument.startswith("-")]
-    path, wanted = (paths or [DEFAULT_FILE])[0], rendered(CHANNELS, VERSION)
+    version = TOPIC_ROOT.rpartition("/v")[2]
+    path, wanted = (paths or [DEFAULT_FILE])[0], rendered(CHANNELS, version)
     if "--check" in argv:
         return check(path, wanted)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,8 +144,6 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    from kannuki.errors import KannukiError
-
     try:
         main(sys.argv[1:])
     except KannukiError as error:

@@ -36,9 +36,27 @@ def text(code: str, lang: str, **params: object) -> str:
     return _texts(lang)[code].format_map(params)
 
 
-def too_early(lang: str, seconds_left: int, opens_at: str) -> str:
-    """NOT_YET_VALID, in minutes (rounded up) when the wait is short, else with the time of day."""
-    minutes = max(1, -(-seconds_left // 60))
-    if minutes <= LONG_WAIT_MINUTES:
-        return text("NOT_YET_VALID", lang, minutes=minutes)
-    return text("NOT_YET_VALID_LONG", lang, opens_at=opens_at)
+def refusal(
+    reason: str,
+    lang: str,
+    *,
+    seconds_left: int | None = None,
+    opens_at: str | None = None,
+    room: str | None = None,
+) -> str:
+    """What a refused person is told; says less when less is known, and never fails on a reason.
+
+    reason is a name of protocol/reasons.py or a code of ours; one that is newer than these texts
+    gets the general sentence. seconds_left and opens_at (a local time of day) go with
+    NOT_YET_VALID, room (the right one) with WRONG_LOCK.
+    """
+    if reason == "NOT_YET_VALID" and seconds_left is not None:
+        minutes = max(1, -(-seconds_left // 60))
+        if minutes <= LONG_WAIT_MINUTES or opens_at is None:
+            return text(reason, lang, minutes=minutes)
+    if reason == "NOT_YET_VALID" and opens_at is not None:
+        return text("NOT_YET_VALID_LONG", lang, opens_at=opens_at)
+    if reason == "WRONG_LOCK" and room is not None:
+        return text(reason, lang, room=room)
+    plain = f"{reason}_PLAIN" if f"{reason}_PLAIN" in codes() else reason
+    return text(plain if plain in codes() else "REFUSED", lang)

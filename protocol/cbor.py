@@ -90,7 +90,7 @@ def _encode(value: Any, out: bytearray, depth: int) -> None:
             _encode(item, out, depth + 1)
     elif isinstance(value, dict):
         _encode_map(value, out, depth)
-    elif isinstance(value, Tag):
+    elif isinstance(value, Tag) and value.number >= 0:
         _head(_TAG, value.number, out)
         _encode(value.value, out, depth + 1)
     else:

@@ -15,7 +15,7 @@ a label of its own per direction. Message types and labels are forever (docs/spe
     lock -> holder   REFUSAL       [reason]               unauthenticated, advisory
 """
 
-from protocol import cbor
+from protocol import cbor, reasons
 from protocol.cbor import CborError
 from protocol.crypto import MAC_BYTES, hmac_sha256, sha256
 from protocol.frames import MAX_FRAGMENT_BYTES, MIN_FRAGMENT_BYTES
@@ -112,18 +112,11 @@ def decode_hello(body: bytes) -> int:
 def encode_challenge(challenge: Challenge) -> bytes:
     """The lock's first message."""
     time = challenge.time
-    return _message(
-        CHALLENGE,
-        [
-            challenge.version,
-            challenge.lock_id,
-            challenge.nonce,
-            None if time is None else [time.lo, time.hi],
-            *challenge.versions,
-            challenge.epochs,
-            challenge.max_fragment,
-        ],
-    )
+    keyset, status, config = challenge.versions
+    members = [challenge.version, challenge.lock_id, challenge.nonce]
+    members.append(None if time is None else [time.lo, time.hi])
+    members += [keyset, status, config, challenge.epochs, challenge.max_fragment]
+    return _message(CHALLENGE, members)
 
 
 def decode_challenge(body: bytes) -> Challenge:
@@ -147,6 +140,13 @@ def decode_presentation(body: bytes) -> tuple:
     nonce, raw_token, command = _array(body, 3)
     _need(_is_bytes(nonce, NONCE_BYTES) and isinstance(raw_token, bytes) and _is_uint(command))
     return nonce, raw_token, command
+
+
+def open_presentation(presentation: bytes) -> tuple:
+    """`decode_presentation` of a message (without its MAC) whose type has not been looked at."""
+    kind, body = split(presentation)
+    _need(kind == PRESENTATION)
+    return decode_presentation(body)
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -193,9 +193,9 @@ def encode_refusal(reason: int) -> bytes:
 
 
 def decode_refusal(body: bytes) -> int:
-    """The advisory reason. Raises SessionError."""
+    """The advisory reason. Raises SessionError, also for one that only a MAC may vouch for."""
     (reason,) = _array(body, 1)
-    _need(_is_uint(reason))
+    _need(_is_uint(reason) and reason != OK and not reasons.needs_mac(reason))
     return reason
 
 

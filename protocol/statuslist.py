@@ -89,10 +89,13 @@ def encode(status: StatusList) -> bytes:
 def decode(payload: bytes) -> StatusList:
     """The list in a payload. Raises StatusListError for anything but our one form."""
     try:
-        lock_id, *numbers, entries = cbor.decode(payload)
-    except (CborError, TypeError, ValueError) as error:
+        members = cbor.decode(payload)
+    except CborError as error:
         raise StatusListError(str(error))
-    if not is_lock_id(lock_id) or len(numbers) != 4 or not isinstance(entries, bytes):
+    if not isinstance(members, list) or len(members) != 6:
+        raise StatusListError("unexpected members")
+    lock_id, numbers, entries = members[0], members[1:5], members[5]
+    if not is_lock_id(lock_id) or not isinstance(entries, bytes):
         raise StatusListError("unexpected members")
     if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
         raise StatusListError("unexpected members")

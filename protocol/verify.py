@@ -57,7 +57,7 @@ class Trust:
 
 
 class Allowed:
-    """The presentation is good: `key` is its proof key, `mac` the holder's MAC."""
+    """The presentation is good; `key` is its proof key."""
 
     def __init__(self, token: Token, command: int, key: bytes) -> None:
         self.token = token
@@ -66,7 +66,11 @@ class Allowed:
 
 
 class Denied:
-    """It is not: `reason` from protocol/reasons.py; `key` is None until the MAC was valid."""
+    """It is not: `reason` from protocol/reasons.py; `key` is None unless the MAC was valid.
+
+    With a valid MAC, `token` and `command` say who wanted what, and `opens_at` (Unix seconds) when
+    a token that came too early will be good.
+    """
 
     def __init__(
         self,
@@ -74,11 +78,13 @@ class Denied:
         token: Token | None = None,
         key: bytes | None = None,
         opens_at: int | None = None,
+        command: int = 0,
     ) -> None:
         self.reason = reason
         self.token = token
         self.key = key
         self.opens_at = opens_at
+        self.command = command
 
 
 def verify(
@@ -92,7 +98,7 @@ def verify(
         return Denied(reasons.TOO_LARGE)
     try:
         presentation, mac = session.split_mac(message)
-        _, raw_token, command = session.decode_presentation(presentation[1:])
+        _, raw_token, command = session.open_presentation(presentation)
         signed, token = tokens.parse(raw_token)
     except (SessionError, CoseError, TokenError):
         return Denied(reasons.MALFORMED)
@@ -105,7 +111,7 @@ def verify(
         return Denied(reasons.BAD_MAC)
     reason, opens_at = _judge(trust, crypto, now, signed, token, command, raw_token)
     if reason != session.OK:
-        return Denied(reason, token, key, opens_at)
+        return Denied(reason, token, key, opens_at, command)
     return Allowed(token, command, key)
 
 

@@ -1,0 +1,1 @@
+"""Bluetooth made of software: the air, boards' radios, and `org.bluez` for simulated computers."""
