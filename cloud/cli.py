@@ -246,7 +246,8 @@ def _audit_text(line: dict[str, Any]) -> str:
     when = bookings.time_text(line["time_lo"]) if line["time_lo"] else "time unknown"
     who = (line["who"] or {}).get("holder_name") or line["subject"] or "-"
     what = line["reason"] or line["result"]
-    return f"{when}  {line['room'] or line['lock_id']}  {line['event']} {what}  {who}  {line['path']}"
+    where = line["room"] or line["lock_id"]
+    return f"{when}  {where}  {line['event']} {what}  {who}  {line['path'] or '-'}"
 
 
 @cloud.command()
