@@ -3,7 +3,6 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-CHECKED := protocol kannuki simulator hil_tests firmware gateway provisioning cloud tests
 
 .PHONY: help setup demo check test soak vectors lock clean
 

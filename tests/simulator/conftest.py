@@ -71,6 +71,7 @@ class SimulatedTown:
         self.world: Process
         self._all: list[Process] = []
         self._clean_ups: list = []
+        self.kept: list = []
 
     async def start(self, *argv: str, ready: bool = False, log: str = "log", **env: str) -> Process:
         with (self.folder / f"{log}.log").open("ab") as errors:
