@@ -31,8 +31,9 @@ soak: ## the long runs: faults for minutes, memory, leaks
 	@packaging/setup.sh test
 	$(PYTEST) -m soak --timeout 3600
 
-vectors: setup ## make protocol/vectors anew from fixed keys
+vectors: setup ## make protocol/vectors and docs/spec/asyncapi.json anew
 	$(BIN)/python -m tests.protocol.generate_vectors
+	$(BIN)/python -m kannuki.asyncapi
 
 lock: setup ## resolve again every package in requirements/lock.txt, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \
