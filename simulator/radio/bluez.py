@@ -85,7 +85,7 @@ async def run(hci: str, address: str) -> int:
     await _watch_clients(bus)
     await bus.request_name("org.bluez")
     bluez.announce()
-    print(json.dumps({"ready": "bluez", "address": address}), flush=True)
+    print(json.dumps({"ready": True, "part": "bluez", "address": address}), flush=True)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     code = await _until_over(stopping, transport, bus)

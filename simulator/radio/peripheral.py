@@ -25,7 +25,7 @@ from simulator.radio.air import Air, Antenna
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 3
+MAX_CONNECTIONS = 4  # the ESP32 port: CONFIG_BT_NIMBLE_MAX_CONNECTIONS
 DEFAULT_BUFFER_BYTES = 20
 CHIP_ANSWER_TIMEOUT_S = 25  # below ATT's 30 s transaction timeout
 HCI_TIMEOUT_S = 5

@@ -103,7 +103,7 @@ async def _serve_control(control: Control, port: int) -> tuple[web.AppRunner, in
 
 
 def _announce(ports: dict[str, int], ready_file: Path | None) -> None:
-    line = json.dumps({"ready": "world", "pid": os.getpid(), **ports})
+    line = json.dumps({"ready": True, "part": "world", "pid": os.getpid(), **ports})
     if ready_file is not None:
         beside = ready_file.with_suffix(".new")
         beside.write_text(line + "\n", encoding="utf-8")

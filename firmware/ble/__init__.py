@@ -1,0 +1,1 @@
+"""Moves bytes between the radio and the core. Decides nothing."""

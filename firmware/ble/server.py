@@ -1,0 +1,106 @@
+"""The GATT server: bytes between `bluetooth.BLE` and the core's sessions.
+
+Decides nothing about them. Interrupts only note what happened; `pump` hands it to the sessions in
+order, outside of the interrupt. Advertises whenever a slot is free; the advertisement carries the
+service and the lock's id, never its state.
+"""
+
+import asyncio
+import struct
+
+import bluetooth
+from firmware.core.session import MAX_SLOTS, SEND
+from protocol import gatt
+from protocol.shim import Any
+
+_IRQ_CENTRAL_CONNECT = 1
+_IRQ_CENTRAL_DISCONNECT = 2
+_IRQ_GATTS_WRITE = 3
+_IRQ_MTU_EXCHANGED = 21
+
+_MTU = 247
+_ADVERTISE_EVERY_US = 100_000
+_RX_BUFFER_BYTES = 512
+_RETRY_NOTIFY_MS = 10
+_RETRY_NOTIFY_TIMES = 50
+
+_AD_FLAGS = b"\x02\x01\x06"
+_AD_UUID128_COMPLETE = 0x07
+_AD_NAME_COMPLETE = 0x09
+
+
+class GattServer:
+    """One service with RX and TX; `wake` is called from the interrupt when there is work."""
+
+    def __init__(self, lock_id: str, wake: Any) -> None:
+        self._wake = wake
+        self._pending = []
+        self._connected = 0
+        self._ble = bluetooth.BLE()
+        self._ble.config(gap_name=gatt.advertised_name(lock_id), mtu=_MTU)
+        self._ble.irq(self._irq)
+        self._ble.active(True)
+        service = bluetooth.UUID(gatt.SERVICE_UUID)
+        rx = (bluetooth.UUID(gatt.RX_UUID), bluetooth.FLAG_WRITE | bluetooth.FLAG_WRITE_NO_RESPONSE)
+        tx = (bluetooth.UUID(gatt.TX_UUID), bluetooth.FLAG_NOTIFY)
+        ((self._rx, self._tx),) = self._ble.gatts_register_services(((service, (rx, tx)),))
+        self._ble.gatts_set_buffer(self._rx, _RX_BUFFER_BYTES)
+        name = gatt.advertised_name(lock_id).encode()
+        self._advert = _AD_FLAGS + _field(_AD_UUID128_COMPLETE, bytes(service))
+        self._scan_response = _field(_AD_NAME_COMPLETE, name)
+        self._advertise()
+
+    def pump(self, sessions: Any, at: int) -> None:
+        """Hand everything that happened on the radio to `sessions`."""
+        while self._pending:
+            kind, handle, value = self._pending.pop(0)
+            if kind == _IRQ_CENTRAL_CONNECT:
+                sessions.connected(handle, at)
+            elif kind == _IRQ_CENTRAL_DISCONNECT:
+                sessions.disconnected(handle)
+            elif kind == _IRQ_MTU_EXCHANGED:
+                sessions.mtu_changed(handle, value)
+            else:
+                sessions.received(handle, value, at)
+
+    async def carry_out(self, actions: list) -> None:
+        """Notify and hang up as the sessions say; a peer that is gone is no error."""
+        for action in actions:
+            if action[0] == SEND:
+                await self._notify(action[1], action[2])
+            else:
+                self._ble.gap_disconnect(action[1])
+
+    async def _notify(self, handle: int, fragment: bytes) -> None:
+        for _ in range(_RETRY_NOTIFY_TIMES):
+            try:
+                self._ble.gatts_notify(handle, self._tx, fragment)
+                return
+            except OSError:  # no buffer left, or no such connection any more
+                await asyncio.sleep_ms(_RETRY_NOTIFY_MS)
+
+    def _irq(self, event: int, data: tuple) -> None:
+        handle = data[0]
+        if event == _IRQ_GATTS_WRITE:
+            self._pending.append((event, handle, bytes(self._ble.gatts_read(self._rx))))
+        elif event == _IRQ_MTU_EXCHANGED:
+            self._pending.append((event, handle, data[1]))
+        elif event == _IRQ_CENTRAL_CONNECT:
+            self._connected += 1
+            self._pending.append((event, handle, None))
+            self._advertise()
+        elif event == _IRQ_CENTRAL_DISCONNECT:
+            self._connected -= 1
+            self._pending.append((event, handle, None))
+            self._advertise()
+        self._wake()
+
+    def _advertise(self) -> None:
+        if self._connected <= MAX_SLOTS:
+            self._ble.gap_advertise(
+                _ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response
+            )
+
+
+def _field(kind: int, value: bytes) -> bytes:
+    return struct.pack("BB", len(value) + 1, kind) + value

@@ -1,0 +1,1 @@
+"""Decides: access, sessions, door, journal. Touches no pin, no radio, no clock."""

@@ -1,0 +1,86 @@
+"""SHA-512 (FIPS 180-4) for chips whose hashlib stops at SHA-256; plain integers, any word size."""
+
+import hashlib
+
+_MASK = (1 << 64) - 1
+_BLOCK_BYTES = 128
+
+
+def _primes(count: int) -> list:
+    found = []
+    candidate = 2
+    while len(found) < count:
+        if all(candidate % p for p in found):
+            found.append(candidate)
+        candidate += 1
+    return found
+
+
+def _root_fraction(n: int, degree: int) -> int:
+    """The first 64 bits of the fraction of n ** (1 / degree)."""
+    low, high = 0, 1 << 70
+    target = n << (64 * degree)
+    while low < high - 1:
+        middle = (low + high) >> 1
+        if middle**degree <= target:
+            low = middle
+        else:
+            high = middle
+    return low & _MASK
+
+
+def _constants() -> tuple:
+    primes = _primes(80)
+    return [_root_fraction(p, 2) for p in primes[:8]], [_root_fraction(p, 3) for p in primes]
+
+
+def _pad(message: bytes) -> bytes:
+    zeros = (111 - len(message)) % _BLOCK_BYTES
+    return message + b"\x80" + bytes(zeros) + (8 * len(message)).to_bytes(16, "big")
+
+
+def _rotate(x: int, n: int) -> int:
+    return (x >> n) | (x << (64 - n)) & _MASK
+
+
+def _schedule(block: bytes) -> list:
+    w = [int.from_bytes(block[i : i + 8], "big") for i in range(0, _BLOCK_BYTES, 8)]
+    for i in range(16, 80):
+        x, y = w[i - 15], w[i - 2]
+        small0 = _rotate(x, 1) ^ _rotate(x, 8) ^ (x >> 7)
+        small1 = _rotate(y, 19) ^ _rotate(y, 61) ^ (y >> 6)
+        w.append((w[i - 16] + small0 + w[i - 7] + small1) & _MASK)
+    return w
+
+
+def _compress(state: list, block: bytes, k: list) -> list:
+    a, b, c, d, e, f, g, h = state
+    w = _schedule(block)
+    for i in range(80):
+        big1 = _rotate(e, 14) ^ _rotate(e, 18) ^ _rotate(e, 41)
+        t1 = h + big1 + ((e & f) ^ (~e & g)) + k[i] + w[i]
+        big0 = _rotate(a, 28) ^ _rotate(a, 34) ^ _rotate(a, 39)
+        t2 = big0 + ((a & b) ^ (a & c) ^ (b & c))
+        a, b, c, d, e, f, g, h = (t1 + t2) & _MASK, a, b, c, (d + t1) & _MASK, e, f, g
+    return [(x + y) & _MASK for x, y in zip(state, (a, b, c, d, e, f, g, h))]
+
+
+_cached = []
+
+
+def portable_sha512(message: bytes) -> bytes:
+    """The 64-byte digest, computed here on any runtime."""
+    if not _cached:
+        _cached.append(_constants())
+    state, k = _cached[0]
+    padded = _pad(message)
+    for at in range(0, len(padded), _BLOCK_BYTES):
+        state = _compress(state, padded[at : at + _BLOCK_BYTES], k)
+    return b"".join(x.to_bytes(8, "big") for x in state)
+
+
+def _hashlib_sha512(message: bytes) -> bytes:
+    return hashlib.sha512(message).digest()
+
+
+sha512 = _hashlib_sha512 if hasattr(hashlib, "sha512") else portable_sha512

@@ -1,0 +1,1 @@
+"""Touches the chip: pins, clock, files. Decides nothing."""

@@ -1,0 +1,3 @@
+from firmware.app import main
+
+main()

@@ -1,0 +1,264 @@
+"""What goes over MQTT: the payloads (JSON) and the channels they travel on.
+
+Decides shapes, not conduct. The AsyncAPI document is generated from `CHANNELS`; a test holds it
+against real traffic. Bytes travel as base64url without padding. Times are Unix seconds of the
+town's clock. Messages never carry names, and nothing here opens a door by itself: a relayed
+presentation is useless without the fresh nonce of the lock that it answers.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+)
+
+TOPIC_ROOT = "kannuki/v1"
+MAX_PAYLOAD_BYTES = 65536
+
+
+def from_base64url(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str) or "=" in value:
+        raise ValueError("expected base64url text without padding")
+    raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+    if to_base64url(raw) != value:
+        raise ValueError("not canonical base64url")
+    return raw
+
+
+def to_base64url(raw: bytes) -> str:
+    """`raw` as base64url without padding (RFC 4648 section 5)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _bounded(raw: bytes) -> bytes:
+    if len(raw) > 32768:
+        raise ValueError("longer than 32768 bytes")
+    return raw
+
+
+Bytes = Annotated[
+    bytes,
+    BeforeValidator(from_base64url),
+    AfterValidator(_bounded),
+    PlainSerializer(to_base64url, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "maxLength": 43691}),
+]
+DeviceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+MessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+UnixSeconds = Annotated[int, Field(ge=0, lt=1 << 40)]
+
+
+class Message(BaseModel):
+    """Every payload: unknown members are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- state: retained, from a gateway ---
+
+
+class GatewayState(Message):
+    """A gateway is there, or (as its will) is gone."""
+
+    kind: Literal["gateway"] = "gateway"
+    online: bool
+    version: str = ""
+    started_at: UnixSeconds = 0
+    waiting_events: int = 0
+
+
+class LockState(Message):
+    """What a gateway last learnt from a lock, under the lock's MAC; or that it cannot reach it."""
+
+    kind: Literal["lock"] = "lock"
+    reachable: bool
+    seen_at: UnixSeconds
+    bolt: Literal["locked", "unlocked", "moving", "jammed", "unknown"] = "unknown"
+    door: Literal["open", "closed", "unknown"] = "unknown"
+    status_version: int = 0
+    head_seq: int = 0
+    time_lo: UnixSeconds | None = None
+    time_hi: UnixSeconds | None = None
+
+
+# --- event: from a gateway, kept in its outbox until acknowledged ---
+
+
+class AuditEvent(Message):
+    """Sealed records of one lock (protocol/audit.py); `id` is acknowledged after commit."""
+
+    kind: Literal["audit"] = "audit"
+    id: MessageId
+    lock: DeviceId
+    batch: Bytes
+    seal: Bytes
+
+
+# --- command: to a gateway or, through it, to a lock; never retained ---
+
+
+class EventAck(Message):
+    """The cloud has committed these events: the gateway may forget them."""
+
+    kind: Literal["event_ack"] = "event_ack"
+    ids: list[MessageId] = Field(min_length=1, max_length=100)
+
+
+class RelayOpen(Message):
+    """Connect to the lock, greet it, and answer with its challenge."""
+
+    kind: Literal["relay_open"] = "relay_open"
+    id: MessageId
+    session: MessageId
+    message: Bytes  # the holder's HELLO
+    expires_at: UnixSeconds
+
+
+class RelaySend(Message):
+    """Pass the holder's next message to the lock and answer with what the lock says."""
+
+    kind: Literal["relay_send"] = "relay_send"
+    id: MessageId
+    session: MessageId
+    message: Bytes
+    expires_at: UnixSeconds
+
+
+class RelayClose(Message):
+    """The phone is done: hang up."""
+
+    kind: Literal["relay_close"] = "relay_close"
+    id: MessageId
+    session: MessageId
+    expires_at: UnixSeconds
+
+
+class StatusPut(Message):
+    """Carry this signed status list to the lock; answered when the lock holds that version."""
+
+    kind: Literal["status_put"] = "status_put"
+    id: MessageId
+    document: Bytes
+    version: int
+    expires_at: UnixSeconds
+
+
+# --- response: from a gateway, one for each command that has an id ---
+
+
+class CommandResult(Message):
+    """What became of a command; `message` is what the lock said, `error` a text code."""
+
+    kind: Literal["result"] = "result"
+    id: MessageId
+    ok: bool
+    error: str | None = Field(default=None, pattern=r"^[A-Z_]{1,40}$")
+    message: Bytes | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One topic pattern and what travels on it."""
+
+    address: str
+    direction: Literal["to-device", "from-device"]
+    retained: bool
+    description: str
+    payloads: dict[str, type[Message]]
+
+
+CHANNELS: dict[str, Channel] = {
+    "state": Channel(
+        f"{TOPIC_ROOT}/{{town}}/{{device}}/state",
+        "from-device",
+        True,
+        "Availability of a gateway (also its will) and last known state of a lock.",
+        {"gateway": GatewayState, "lock": LockState},
+    ),
+    "event": Channel(
+        f"{TOPIC_ROOT}/{{town}}/{{device}}/event",
+        "from-device",
+        False,
+        "Audit records coming home; repeated until acknowledged by id.",
+        {"audit": AuditEvent},
+    ),
+    "command": Channel(
+        f"{TOPIC_ROOT}/{{town}}/{{device}}/command",
+        "to-device",
+        False,
+        "Commands to a gateway (event_ack) or to a lock through its gateway; message expiry set.",
+        {
+            "event_ack": EventAck,
+            "relay_open": RelayOpen,
+            "relay_send": RelaySend,
+            "relay_close": RelayClose,
+            "status_put": StatusPut,
+        },
+    ),
+    "response": Channel(
+        f"{TOPIC_ROOT}/{{town}}/{{device}}/response",
+        "from-device",
+        False,
+        "The one answer to each command that carries an id.",
+        {"result": CommandResult},
+    ),
+}
+
+
+class PayloadError(ValueError):
+    """A payload that is not one of its channel's messages."""
+
+
+def topic(town: str, device: str, channel: str) -> str:
+    """The topic of `channel` for a device (a gateway's or a lock's id; `+` for all)."""
+    return CHANNELS[channel].address.format(town=town, device=device)
+
+
+def split_topic(value: str) -> tuple[str, str, str] | None:
+    """(town, device, channel) of a topic of ours, or None."""
+    parts = value.split("/")
+    if len(parts) != 5 or "/".join(parts[:2]) != TOPIC_ROOT or parts[4] not in CHANNELS:
+        return None
+    return parts[2], parts[3], parts[4]
+
+
+def encode(message: Message) -> bytes:
+    """The JSON payload."""
+    return message.model_dump_json(exclude_none=True).encode()
+
+
+def decode(channel: str, payload: bytes) -> Message:
+    """The message in `payload`. Raises PayloadError for anything else, of any size."""
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadError("payload too large")
+    try:
+        return _ADAPTERS[channel].validate_json(payload)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"not a {channel} message: {error}") from error
+
+
+def _adapter(channel: Channel) -> TypeAdapter[Any]:
+    kinds = tuple(channel.payloads.values())
+    if len(kinds) == 1:
+        return TypeAdapter(kinds[0])
+    union: Any = kinds[0]
+    for kind in kinds[1:]:
+        union = union | kind
+    return TypeAdapter(Annotated[union, Field(discriminator="kind")])
+
+
+_ADAPTERS = {name: _adapter(channel) for name, channel in CHANNELS.items()}

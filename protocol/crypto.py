@@ -1,0 +1,66 @@
+"""Keyed hashing on both runtimes, and the port through which signatures are checked.
+
+HMAC and HKDF are ours because MicroPython has neither; SHA-256 comes from `hashlib`, which both
+runtimes have. Public-key operations and randomness are not decided here: the composition root
+hands in a `Crypto`.
+"""
+
+import hashlib
+
+from protocol.shim import Callable
+
+HASH_BYTES = 32
+MAC_BYTES = 16
+_BLOCK_BYTES = 64
+
+
+class Crypto:
+    """What a verifier needs from outside.
+
+    verify_signature(public_key: 32 bytes, message, signature: 64 bytes) -> bool
+        Ed25519 with libsodium's verdict (docs/spec/token.md).
+    random_bytes(n) -> n bytes from the system's cryptographic source.
+    """
+
+    def __init__(self, verify_signature: Callable, random_bytes: Callable) -> None:
+        self.verify_signature = verify_signature
+        self.random_bytes = random_bytes
+
+
+def sha256(*parts: bytes) -> bytes:
+    """SHA-256 (FIPS 180-4) over the concatenation of `parts`."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return state.digest()
+
+
+def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104) over the concatenation of `parts`: 32 bytes."""
+    if len(key) > _BLOCK_BYTES:
+        key = sha256(key)
+    padded = key + bytes(_BLOCK_BYTES - len(key))
+    inner = sha256(bytes(b ^ 0x36 for b in padded), *parts)
+    return sha256(bytes(b ^ 0x5C for b in padded), inner)
+
+
+def hkdf_sha256(secret: bytes, info: bytes, length: int = HASH_BYTES, salt: bytes = b"") -> bytes:
+    """HKDF-SHA256 (RFC 5869) of `secret`: `length` bytes, at most 255 * 32."""
+    if not 0 < length <= 255 * HASH_BYTES:
+        raise ValueError("HKDF length out of range")
+    pseudorandom = hmac_sha256(salt or bytes(HASH_BYTES), secret)
+    out = block = b""
+    while len(out) < length:
+        block = hmac_sha256(pseudorandom, block, info, bytes([len(out) // HASH_BYTES + 1]))
+        out += block
+    return out[:length]
+
+
+def same_bytes(a: bytes, b: bytes) -> bool:
+    """Whether a == b, in a time that depends on the length alone."""
+    if len(a) != len(b):
+        return False
+    difference = 0
+    for i in range(len(a)):
+        difference |= a[i] ^ b[i]
+    return difference == 0

@@ -1,0 +1,296 @@
+"""The messages of a session and what their MACs cover.
+
+Decides the bytes, not the conduct: the lock's side lives in firmware/core/session.py, the
+holder's in protocol/holder.py. A message is one type byte and one CBOR item; in messages with a
+MAC, the MAC is the last 16 bytes and covers the raw bytes before it, with lengths prefixed, under
+a label of its own per direction. Message types and labels are forever (docs/spec/wire.md).
+
+    holder -> lock   HELLO         [version]
+    lock -> holder   CHALLENGE     [version, lock_id, nonce, time, keyset_version,
+                                    status_version, config_version, [epoch, ...], max_fragment]
+    holder -> lock   PRESENTATION  [nonce, raw_token, command] MAC_h
+    lock -> holder   OUTCOME       [reason, detail, head_seq, head_hash] MAC_l
+    holder -> lock   REQUEST       [counter, operation, argument] MAC
+    lock -> holder   REPLY         [counter, reason, value] MAC
+    lock -> holder   REFUSAL       [reason]               unauthenticated, advisory
+"""
+
+from protocol import cbor, reasons
+from protocol.cbor import CborError
+from protocol.crypto import MAC_BYTES, hmac_sha256, sha256
+from protocol.frames import MAX_FRAGMENT_BYTES, MIN_FRAGMENT_BYTES
+from protocol.shim import Any
+from protocol.timebound import TimeBound
+from protocol.token import MAX_TOKEN_BYTES, is_lock_id
+
+WIRE_VERSION = 0
+NONCE_BYTES = 16
+MAX_PRESENTATION_BYTES = MAX_TOKEN_BYTES + 64
+MAX_HELLO_BYTES = 16
+
+HELLO = 1
+CHALLENGE = 2
+PRESENTATION = 3
+OUTCOME = 4
+REQUEST = 5
+REPLY = 6
+REFUSAL = 7
+
+# Commands of a presentation. Append only.
+COMMAND_UNLOCK = 1
+COMMAND_UNLOCK_REMOTE = 2
+COMMAND_LOCK = 3
+COMMAND_SYNC = 4  # opens no door: starts housekeeping requests
+
+# Operations of a request (after an outcome with reason OK). Append only.
+REQUEST_STATE = 1  # null -> state map
+REQUEST_AUDIT = 2  # [from_seq, max_records] -> [batch, seal] (audit.encode_batch)
+REQUEST_STATUS_LIST = 3  # signed document -> version now held
+
+OK = 0
+
+# Keys of an outcome's detail map. Append only.
+DETAIL_OPENS_AT = 1
+DETAIL_RELOCK_AFTER_MS = 2
+
+_LABEL_PRESENTATION = b"kannuki1-H"
+_LABEL_OUTCOME = b"kannuki1-L"
+_LABEL_REQUEST = b"kannuki1-h"
+_LABEL_REPLY = b"kannuki1-l"
+
+
+class SessionError(ValueError):
+    """A message that does not have the form of its type."""
+
+
+class Challenge:
+    """What a lock says of itself at the start; `time` is a TimeBound, or None if unknown."""
+
+    def __init__(
+        self,
+        lock_id: str,
+        nonce: bytes,
+        time: TimeBound | None,
+        versions: tuple,
+        epochs: list,
+        max_fragment: int,
+        version: int = WIRE_VERSION,
+    ) -> None:
+        self.lock_id = lock_id
+        self.nonce = nonce
+        self.time = time
+        self.versions = versions  # (keyset, status list, configuration)
+        self.epochs = epochs
+        self.max_fragment = max_fragment
+        self.version = version
+
+
+class Outcome:
+    """The lock's authenticated answer; head_seq and head_hash commit it to its journal."""
+
+    def __init__(self, reason: int, detail: dict, head_seq: int, head_hash: bytes) -> None:
+        self.reason = reason
+        self.detail = detail
+        self.head_seq = head_seq
+        self.head_hash = head_hash
+
+
+# --- forms ---
+
+
+def encode_hello(version: int = WIRE_VERSION) -> bytes:
+    """The holder's first message."""
+    return _message(HELLO, [version])
+
+
+def decode_hello(body: bytes) -> int:
+    """The newest wire version that the holder speaks. Raises SessionError.
+
+    Longer bodies are refused unread: this is the first thing a stranger says, and thousands of
+    empty items would fill a small heap.
+    """
+    _need(len(body) <= MAX_HELLO_BYTES)
+    (version,) = _array(body, 1)
+    _need(_is_uint(version))
+    return version
+
+
+def encode_challenge(challenge: Challenge) -> bytes:
+    """The lock's first message."""
+    time = challenge.time
+    keyset, status, config = challenge.versions
+    members = [challenge.version, challenge.lock_id, challenge.nonce]
+    members.append(None if time is None else [time.lo, time.hi])
+    members += [keyset, status, config, challenge.epochs, challenge.max_fragment]
+    return _message(CHALLENGE, members)
+
+
+def decode_challenge(body: bytes) -> Challenge:
+    """The challenge in `body`. Raises SessionError."""
+    version, lock_id, nonce, time, keyset, status, config, epochs, largest = _array(body, 9)
+    _need(_is_uint(version) and is_lock_id(lock_id) and _is_bytes(nonce, NONCE_BYTES))
+    _need(all(_is_uint(v) for v in (keyset, status, config)))
+    _need(isinstance(epochs, list) and 0 < len(epochs) <= 2 and all(_is_uint(e) for e in epochs))
+    _need(_is_uint(largest) and MIN_FRAGMENT_BYTES <= largest <= MAX_FRAGMENT_BYTES)
+    versions = (keyset, status, config)
+    return Challenge(lock_id, nonce, _time(time), versions, epochs, largest, version)
+
+
+def encode_presentation(nonce: bytes, raw_token: bytes, command: int) -> bytes:
+    """The presentation without its MAC."""
+    return _message(PRESENTATION, [nonce, raw_token, command])
+
+
+def decode_presentation(body: bytes) -> tuple:
+    """(nonce, raw_token, command). Raises SessionError."""
+    nonce, raw_token, command = _array(body, 3)
+    _need(_is_bytes(nonce, NONCE_BYTES) and isinstance(raw_token, bytes) and _is_uint(command))
+    return nonce, raw_token, command
+
+
+def open_presentation(presentation: bytes) -> tuple:
+    """`decode_presentation` of a message (without its MAC) whose type has not been looked at."""
+    kind, body = split(presentation)
+    _need(kind == PRESENTATION)
+    return decode_presentation(body)
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    """The outcome without its MAC."""
+    members = [outcome.reason, outcome.detail, outcome.head_seq, outcome.head_hash]
+    return _message(OUTCOME, members)
+
+
+def decode_outcome(body: bytes) -> Outcome:
+    """The outcome in `body`. Raises SessionError."""
+    reason, detail, head_seq, head_hash = _array(body, 4)
+    _need(_is_uint(reason) and isinstance(detail, dict))
+    _need(_is_uint(head_seq) and _is_bytes(head_hash, 32))
+    return Outcome(reason, detail, head_seq, head_hash)
+
+
+def encode_request(counter: int, operation: int, argument: Any) -> bytes:
+    """A request without its MAC."""
+    return _message(REQUEST, [counter, operation, argument])
+
+
+def decode_request(body: bytes) -> tuple:
+    """(counter, operation, argument). Raises SessionError."""
+    counter, operation, argument = _array(body, 3)
+    _need(_is_uint(counter) and _is_uint(operation))
+    return counter, operation, argument
+
+
+def encode_reply(counter: int, reason: int, value: Any) -> bytes:
+    """A reply without its MAC."""
+    return _message(REPLY, [counter, reason, value])
+
+
+def decode_reply(body: bytes) -> tuple:
+    """(counter, reason, value). Raises SessionError."""
+    counter, reason, value = _array(body, 3)
+    _need(_is_uint(counter) and _is_uint(reason))
+    return counter, reason, value
+
+
+def encode_refusal(reason: int) -> bytes:
+    """What a peer that has proved nothing is told."""
+    return _message(REFUSAL, [reason])
+
+
+def decode_refusal(body: bytes) -> int:
+    """The advisory reason. Raises SessionError, also for one that only a MAC may vouch for."""
+    (reason,) = _array(body, 1)
+    _need(_is_uint(reason) and reason != OK and not reasons.needs_mac(reason))
+    return reason
+
+
+def split(message: bytes) -> tuple:
+    """(type, body) of a message. Raises SessionError when it is empty."""
+    _need(len(message) > 1)
+    return message[0], message[1:]
+
+
+def split_mac(message: bytes) -> tuple:
+    """(message without its MAC, MAC). Raises SessionError when it is too short."""
+    _need(len(message) > MAC_BYTES + 1)
+    return message[:-MAC_BYTES], message[-MAC_BYTES:]
+
+
+# --- what the MACs cover ---
+
+
+def presentation_mac(key: bytes, challenge: bytes, presentation: bytes) -> bytes:
+    """MAC_h over the raw challenge and the raw presentation (without MAC)."""
+    return _mac(key, _LABEL_PRESENTATION, challenge, presentation)
+
+
+def outcome_mac(
+    key: bytes, challenge: bytes, presentation: bytes, mac_h: bytes, outcome: bytes
+) -> bytes:
+    """MAC_l over everything that was said, the outcome (without MAC) last."""
+    return _mac(key, _LABEL_OUTCOME, challenge, presentation, mac_h, outcome)
+
+
+def transcript(challenge: bytes, presentation: bytes, outcome: bytes) -> bytes:
+    """The 32 bytes that bind later requests and replies to this session alone."""
+    return sha256(*_prefixed(challenge, presentation, outcome))
+
+
+def request_mac(key: bytes, bound: bytes, request: bytes) -> bytes:
+    """The MAC of a request; `bound` is the session's transcript."""
+    return _mac(key, _LABEL_REQUEST, bound, request)
+
+
+def reply_mac(key: bytes, bound: bytes, request: bytes, reply: bytes) -> bytes:
+    """The MAC of the reply to `request`."""
+    return _mac(key, _LABEL_REPLY, bound, request, reply)
+
+
+def _mac(key: bytes, label: bytes, *parts: bytes) -> bytes:
+    return hmac_sha256(key, label, sha256(*_prefixed(*parts)))[:MAC_BYTES]
+
+
+def _prefixed(*parts: bytes) -> list:
+    out = []
+    for part in parts:
+        out.append(len(part).to_bytes(4, "big"))
+        out.append(part)
+    return out
+
+
+# --- checks ---
+
+
+def _message(kind: int, members: list) -> bytes:
+    return bytes([kind]) + cbor.encode(members)
+
+
+def _array(body: bytes, count: int) -> list:
+    try:
+        members = cbor.decode(body)
+    except CborError as error:
+        raise SessionError(str(error))
+    _need(isinstance(members, list) and len(members) == count)
+    return members
+
+
+def _time(value: Any) -> TimeBound | None:
+    if value is None:
+        return None
+    _need(isinstance(value, list) and len(value) == 2 and all(_is_uint(v) for v in value))
+    _need(value[0] <= value[1])
+    return TimeBound(value[0], value[1])
+
+
+def _need(condition: bool) -> None:
+    if not condition:
+        raise SessionError("unexpected form")
+
+
+def _is_uint(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_bytes(value: Any, length: int) -> bool:
+    return isinstance(value, bytes) and len(value) == length

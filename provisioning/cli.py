@@ -1,0 +1,93 @@
+"""`kannuki provision`: what a technician types at the bench."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from kannuki.enrolment import FileError, TrustFile, read_file, write_file
+from kannuki.errors import InputError
+from protocol.token import is_lock_id
+from provisioning import image
+from provisioning.boards import open_board
+from provisioning.enrol import enrol as enrol_board
+from provisioning.enrol import new_lock_id
+from provisioning.tree import device_tree
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def provision() -> None:
+    """Make, enrol and renew locks."""
+
+
+@provision.command()
+@click.option("--trust", "trust_path", type=_FILE, required=True,
+              help="Whom the lock shall trust: the file that `kannuki cloud trust` writes.")
+@click.option("--image", "image_path", type=_FILE, required=True,
+              help="The lock's flash: a LittleFS image, made here.")
+@click.option("--out", "out_path", type=_FILE, required=True,
+              help="Where to write the enrolment file for `kannuki cloud add-lock`.")
+@click.option("--lock-id", help="8 characters a-z, 2-7. Default: a fresh one.")
+@click.option("--board", default="image", show_default=True,
+              help="Kind of board: 'image' runs the image in a simulated chip.")
+@click.option("--clock-offset-s", type=int, default=0, help="Seconds to add to this PC's clock.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def enrol(
+    trust_path: Path, image_path: Path, out_path: Path, lock_id: str | None, board: str,
+    clock_offset_s: int, as_json: bool,
+) -> None:
+    """Make a lock: firmware on its flash, keys of its own, its public half in a file.
+
+    The private key is made by the lock's own code and stays in its image.
+    """
+    trust = _read_trust(trust_path)
+    lock_id = lock_id or new_lock_id()
+    if not is_lock_id(lock_id):
+        raise InputError(f"'{lock_id}' is no lock id", "use 8 characters out of a-z and 2-7")
+    image.create(image_path, device_tree())
+    try:
+        enrolment = enrol_board(
+            open_board(board, image_path), trust, lock_id, int(time.time()) + clock_offset_s
+        )
+    except BaseException:
+        image_path.unlink()  # half a lock helps nobody
+        raise
+    write_file(out_path, enrolment)
+    _say(as_json, {"lock_id": lock_id, "image": str(image_path), "enrolment": str(out_path)},
+         f"lock {lock_id} enrolled: {image_path}\nnext: kannuki cloud add-lock {out_path}")
+
+
+@provision.command()
+@click.argument("image_path", metavar="IMAGE", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def update(image_path: Path, as_json: bool) -> None:
+    """Renew the firmware in an image; the lock keeps its keys and its journal."""
+    changed = image.update(image_path, device_tree())
+    _say(as_json, {"image": str(image_path), "changed": changed},
+         f"{image_path}: {'firmware renewed' if changed else 'already up to date'}")
+
+
+@provision.command()
+@click.argument("image_path", metavar="IMAGE", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def inspect(image_path: Path, as_json: bool) -> None:
+    """List what is on a lock's flash (names and sizes, never contents)."""
+    files = image.listing(image_path)
+    rows = "\n".join(f"{size:8d}  {name}" for name, size in files.items())
+    _say(as_json, {"image": str(image_path), "files": files}, rows)
+
+
+def _read_trust(path: Path) -> TrustFile:
+    try:
+        return read_file(path, TrustFile)
+    except FileError as error:
+        raise InputError(str(error), "write it with `kannuki cloud trust`") from error
+
+
+def _say(as_json: bool, result: dict[str, object], text: str) -> None:
+    click.echo(json.dumps(result) if as_json else text)

@@ -1,0 +1,83 @@
+"""What the demo makes of a calendar: when it begins, which rooms there are, which bookings it uses.
+
+Pure: decides from bytes and facts, touches nothing. Whatever the file lacks (a second booking now,
+one that comes later), the demo books itself, so that any calendar works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloud.calendar import CalendarError, first_confirmed_start, read_calendar
+from kannuki.errors import InputError
+
+BEFORE_FIRST_S = 300
+MIN_LOCKS = 3
+MAX_LOCKS = 8
+SPARE_ROOMS = ("第1会議室", "和室", "音楽室")
+PAD_S = 600  # the issuer's padding: a key works this long before and after its booking
+RELEASED_BEFORE_S = 72 * 3600
+
+
+@dataclass(frozen=True)
+class Plan:
+    """begins_at: Unix seconds of the town's clock at start; the first `MAX_LOCKS` rooms get locks."""
+
+    begins_at: int
+    rooms: tuple[str, ...]
+
+    @property
+    def locked_rooms(self) -> tuple[str, ...]:
+        """Rooms with a lock."""
+        return self.rooms[:MAX_LOCKS]
+
+
+def make_plan(ics: bytes, name: str, begins_at: int | None) -> Plan:
+    """The plan for a calendar file called `name`. Raises InputError when it cannot be read."""
+    try:
+        begins_at = begins_at or first_confirmed_start(ics) - BEFORE_FIRST_S
+        content = read_calendar(ics, begins_at)
+    except CalendarError as error:
+        raise InputError(f"{name}: {error}", "correct the calendar, or choose another file") from None
+    fallback = content.name or SPARE_ROOMS[0]
+    rooms = list(dict.fromkeys(booking.room or fallback for booking in content.bookings))
+    for spare in SPARE_ROOMS:
+        if len(rooms) < MIN_LOCKS and spare not in rooms:
+            rooms.append(spare)
+    return Plan(begins_at, tuple(rooms))
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Which booking plays which part; None: the demo must make one itself.
+
+    Bookings are the staff view's rows: booking_id, room_id, starts_at, ends_at, status.
+    """
+
+    offline: dict[str, Any] | None
+    relay: dict[str, Any] | None
+    early: dict[str, Any] | None
+    revoked: dict[str, Any] | None
+
+
+def choose(bookings: list[dict[str, Any]], rooms: set[str], now: int) -> Cast:
+    """Parts for the confirmed bookings in `rooms` (ids of rooms with a lock), in order of start."""
+    usable = sorted(
+        (b for b in bookings if b["status"] == "confirmed" and b["room_id"] in rooms),
+        key=lambda b: (b["starts_at"], b["room_id"]),
+    )
+    current = [b for b in usable if b["starts_at"] - PAD_S <= now and now < b["ends_at"]]
+    latest = now + RELEASED_BEFORE_S
+    later = [b for b in usable if now + 2 * PAD_S < b["starts_at"] < latest]
+    taken: set[str] = set()
+    offline, relay, revoked = (_one_per_room(current, taken) for _ in range(3))
+    return Cast(offline, relay, later[0] if later else None, revoked)
+
+
+def _one_per_room(bookings: list[dict[str, Any]], taken: set[str]) -> dict[str, Any] | None:
+    for booking in bookings:
+        if booking["room_id"] not in taken:
+            taken.add(booking["room_id"])
+            return booking
+    return None

@@ -1,0 +1,1 @@
+"""A simulated phone: a real holder over unmodified bleak, with a wallet; labelled as simulated."""

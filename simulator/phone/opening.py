@@ -1,0 +1,110 @@
+"""One attempt to open a door: the holder machine driven over any transport.
+
+Decides the conversation's end and its result as a value; the transport (Bluetooth or the town's
+relay) only sends a message and returns the next one. After a granted unlock over Bluetooth the
+holder asks for the bolt until it has moved, so that a jam is told to the person and not hidden.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from protocol import holder, reasons, session
+from protocol.holder import Credential, HolderSession
+
+_STATE_BOLT, _BOLT_UNLOCKED, _BOLT_JAMMED = 1, 2, 4
+_MOVED_WITHIN_S = 4.0
+_ASK_EVERY_S = 0.1
+
+
+class Transport(Protocol):
+    """Whole messages to and from one lock."""
+
+    async def send(self, message: bytes) -> None: ...
+
+    async def receive(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Result:
+    """`code` is OPENED, LOCKED or the name of a reason; `authentic` says the lock's MAC was right.
+
+    ms: from the first byte sent to the lock's authenticated answer. opens_at: Unix seconds.
+    head: (seq, hash) that the lock committed to.
+    """
+
+    code: str
+    authentic: bool
+    ms: float = 0.0
+    opens_at: int | None = None
+    door: str | None = None
+    head: tuple[int, bytes] | None = None
+    bolt: int | None = None
+    events: tuple[str, ...] = field(default=())
+
+    @property
+    def granted(self) -> bool:
+        """Whether the lock did what was asked."""
+        return self.code in ("OPENED", "LOCKED")
+
+
+async def attempt(
+    transport: Transport, credential: Credential, command: int, confirm: bool = True
+) -> Result:
+    """Greet, present, and return what came of it. Transport errors pass through."""
+    machine = HolderSession(credential, command, os.urandom)
+    started = time.perf_counter()
+    events = machine.start()
+    while True:
+        for event in events:
+            if event[0] == holder.SEND:
+                await transport.send(event[1])
+            elif event[0] == holder.OUTCOME:
+                ms = (time.perf_counter() - started) * 1000
+                return await _conclude(transport, machine, event[1], command, ms, confirm)
+            else:
+                return _unproven(event)
+        events = machine.receive(await transport.receive())
+
+
+async def _conclude(
+    transport: Transport, machine: HolderSession, outcome: session.Outcome, command: int,
+    ms: float, confirm: bool,
+) -> Result:
+    head = (outcome.head_seq, outcome.head_hash)
+    if outcome.reason != session.OK:
+        opens_at = outcome.detail.get(session.DETAIL_OPENS_AT)
+        return Result(reasons.name(outcome.reason), True, ms, opens_at, head=head)
+    if command == session.COMMAND_LOCK:
+        return Result("LOCKED", True, ms, head=head)
+    bolt = await _bolt_after(transport, machine) if confirm else None
+    if bolt == _BOLT_JAMMED:
+        return Result("JAMMED", True, ms, head=head, bolt=bolt)
+    return Result("OPENED", True, ms, head=head, bolt=bolt)
+
+
+async def _bolt_after(transport: Transport, machine: HolderSession) -> int | None:
+    """Where the bolt is once it has moved, or its last known place when that takes too long."""
+    bolt, deadline = None, time.monotonic() + _MOVED_WITHIN_S
+    while bolt not in (_BOLT_UNLOCKED, _BOLT_JAMMED) and time.monotonic() < deadline:
+        ((_, request),) = machine.request(session.REQUEST_STATE, None)
+        await transport.send(request)
+        ((kind, *answer),) = machine.receive(await transport.receive())
+        if kind != holder.REPLY or not isinstance(answer[1], dict):
+            return bolt
+        bolt = answer[1].get(_STATE_BOLT)
+        await asyncio.sleep(_ASK_EVERY_S)
+    return bolt
+
+
+def _unproven(event: tuple) -> Result:
+    kind, value = event
+    if kind == holder.WRONG_ROOM:
+        return Result("WRONG_LOCK", False, door=value)
+    if kind == holder.ADVISORY:
+        return Result(reasons.name(value), False)
+    return Result("NOT_GENUINE", False)
