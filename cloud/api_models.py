@@ -1,4 +1,4 @@
-"""What goes in over HTTP. Answers are plain dictionaries made by `cloud.reports` and the handlers."""
+"""What goes in over HTTP. Answers are plain dictionaries: `cloud.reports` and the handlers."""
 
 from __future__ import annotations
 

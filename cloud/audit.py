@@ -1,7 +1,7 @@
 """Takes home what locks recorded, once each, and tells whether the chain holds.
 
-Decides whether a sealed batch is genuine (the vault knows the seal's key), whether its records are a
-run of their lock's chain, and what does not fit: a fork (two records with one number), a gap, a
+Decides whether a sealed batch is genuine (the vault knows the seal's key), whether its records are
+a run of their lock's chain, and what does not fit: a fork (two records with one number), a gap, a
 broken run, a foreign seal. Each of these becomes an alarm, never an exception: a batch that can
 never be taken must not hold up those behind it. The caller commits before it acknowledges.
 """
@@ -36,7 +36,7 @@ class Taken:
 def take_batch(
     session: Session, vault: ProofKeys, device: str, raw_batch: bytes, seal: bytes, now: int
 ) -> Taken:
-    """Stores what is new in a sealed batch that `device` carried home. Never raises for any bytes."""
+    """Stores what is new in a sealed batch that `device` carried. Never raises for any bytes."""
     try:
         batch = audit.decode_batch(raw_batch)
     except AuditError:

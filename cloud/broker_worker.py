@@ -59,7 +59,10 @@ class BrokerWorker:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self.link = MqttLink(settings, random=random, on_connected=self._on_connected)
-        self.hub = RelayHub(self.send, service.clock, monotonic, service.random_bytes)
+        self.hub = RelayHub(
+            self.send, service.clock, monotonic, service.random_bytes,
+            lambda: self.link.is_connected,
+        )
         self._service = service
         self._wake = asyncio.Event()
         self._news: asyncio.Queue[tuple[str, Message]] = asyncio.Queue(MAX_WAITING)

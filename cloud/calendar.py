@@ -165,7 +165,10 @@ def _is_plain_rule(event: IcalEvent) -> bool:
 
 
 def _lay_out_master(
-    master: IcalEvent, single: dict[int | None, IcalEvent], content: CalendarContent, only_first: bool
+    master: IcalEvent,
+    single: dict[int | None, IcalEvent],
+    content: CalendarContent,
+    only_first: bool,
 ) -> None:
     is_series = master.rule is not None or bool(master.added)
     for start, length in _instances(master, content.closes_at):

@@ -52,6 +52,18 @@ def add_room(service: TownService, name: str, room_id: str | None, as_json: bool
     _tell(as_json, {"room_id": room.room_id, "name": room.name}, f"{room.room_id}  {room.name}")
 
 
+@cloud.command("rooms")
+@database_option
+@json_option
+def list_rooms(database: str, as_json: bool) -> None:
+    """List the rooms and which lock hangs where."""
+    db = open_database(database, create=False)
+    with db.read() as session:
+        lines = reports.room_lines(session)
+    db.close()
+    _tell(as_json, lines, "\n".join(f"{r['room_id']}  {r['lock_id'] or '-':8}  {r['name']}" for r in lines))
+
+
 @cloud.command("add-lock")
 @click.argument("enrolment", type=FILE)
 @click.option("--room", "room_name", required=True, help="Name or id of the room.")
@@ -234,7 +246,8 @@ def _audit_text(line: dict[str, Any]) -> str:
     when = bookings.time_text(line["time_lo"]) if line["time_lo"] else "time unknown"
     who = (line["who"] or {}).get("holder_name") or line["subject"] or "-"
     what = line["reason"] or line["result"]
-    return f"{when}  {line['room'] or line['lock_id']}  {line['event']} {what}  {who}  {line['path']}"
+    where = line["room"] or line["lock_id"]
+    return f"{when}  {where}  {line['event']} {what}  {who}  {line['path'] or '-'}"
 
 
 @cloud.command()

@@ -2,8 +2,8 @@
 
 Decides the token's window (ten minutes around the booking), its permissions, and that a withdrawn
 token appears in its lock's next status list within the same transaction. Derives no proof key.
-Invariant after `settle`: a confirmed booking that is not over, in a room with a lock, has exactly one
-live credential, for that lock and its own window; every other booking has none.
+Invariant after `settle`: a confirmed booking that is not over, in a room with a lock, has exactly
+one live credential, for that lock and its own window; every other booking has none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Opens the database: SQLite (WAL) unless a URL says otherwise; runs migrations.
 
-Decides transactions: `write` takes SQLite's one write lock at the start (BEGIN IMMEDIATE), so that a
-transaction never fails in its middle for having read first; `read` sees one moment. A commit is on
-disk (synchronous FULL) when `write` returns: what we acknowledge to others must not be lost.
+Decides transactions: `write` takes SQLite's one write lock at the start (BEGIN IMMEDIATE), so that
+a transaction never fails in its middle for having read first; `read` sees one moment. A commit is
+on disk (synchronous FULL) when `write` returns: what we acknowledge to others must not be lost.
 """
 
 from __future__ import annotations

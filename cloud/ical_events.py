@@ -72,8 +72,8 @@ def read_named(ics: bytes, zone: tzinfo) -> tuple[str, list[IcalEvent]]:
     lines = _scan(ics)
     calendar = _parse(ics)
     found = [event for event in calendar.walk("VEVENT") if isinstance(event, Event)]
-    if not found or len(found) != len(lines):
-        raise CalendarError("there is no VEVENT in it")
+    if len(found) != len(lines):
+        raise CalendarError("its events are not all in one VCALENDAR")
     cancels = str(calendar.get("METHOD", "")).strip().upper() == "CANCEL"
     name = _text(calendar, "X-WR-CALNAME") or _text(calendar, "NAME")
     reader = _Reader(zone, cancels)
@@ -275,6 +275,8 @@ def _scan(ics: bytes) -> list[int]:
         _step(line, number, open_parts, starts)
     if open_parts:
         raise CalendarError(f"the file ends inside {open_parts[-1]}")
+    if not starts:
+        raise CalendarError("there is no VEVENT in it")
     if len(starts) > MAX_EVENTS:
         raise CalendarError(f"it has more than {MAX_EVENTS} events")
     return starts

@@ -1,9 +1,10 @@
 """Wraps a proof key for one device, so that only that device's browser can unwrap it.
 
-ECDH P-256 between a fresh server key and the device's non-extractable key; HKDF-SHA256 with an empty
-salt and info = "kannuki-claim" || SHA-256(raw token); AES-256-GCM with twelve zero bytes as nonce
-and no additional data. Each server key wraps once, so key and nonce never repeat. All of it is Web
-Crypto: deriveBits(ECDH, 256), deriveKey(HKDF -> AES-GCM), unwrapKey("raw", HMAC, not extractable).
+ECDH P-256 between a fresh server key and the device's non-extractable key; HKDF-SHA256 with an
+empty salt and info = "kannuki-claim" || SHA-256(raw token); AES-256-GCM with twelve zero bytes as
+nonce and no additional data. Each server key wraps once, so key and nonce never repeat. All of it
+is Web Crypto: deriveBits(ECDH, 256), deriveKey(HKDF to AES-GCM), unwrapKey("raw", HMAC, not
+extractable).
 Decides nothing about who may claim.
 """
 

@@ -53,6 +53,7 @@ class RelayHub:
     clock: Clock
     monotonic: Callable[[], float]
     random_bytes: Callable[[int], bytes]
+    is_connected: Callable[[], bool]
     answer_within_s: float = ANSWER_WITHIN_S
     sessions: dict[str, RelaySession] = field(default_factory=dict)
     _answers: dict[str, asyncio.Future[CommandResult]] = field(default_factory=dict)
@@ -61,6 +62,8 @@ class RelayHub:
         self, lock_id: str, ticket_digest: bytes, message: bytes
     ) -> tuple[str, bytes]:
         """(session, the lock's challenge) for a holder's HELLO. Raises Problem."""
+        if not self.is_connected():
+            raise Problem("GATEWAY_OFFLINE")
         await self._make_room(ticket_digest)
         ends_at = self.monotonic() + SESSION_S
         session = RelaySession(self._new_id(), lock_id, ticket_digest, ends_at)

@@ -12,6 +12,7 @@ import random
 import signal
 import socket
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
@@ -104,8 +105,9 @@ async def _serve(
 class _Server(uvicorn.Server):
     """Leaves signals to us, and says when it answers."""
 
-    def install_signal_handlers(self) -> None:
-        """Done by the composition root."""
+    def capture_signals(self) -> AbstractContextManager[None]:
+        """Signals are the composition root's."""
+        return nullcontext()
 
     def stop(self) -> None:
         """Ends serving in order."""

@@ -1,4 +1,4 @@
-"""The staff's part of the HTTP interface: everything that names people or changes their bookings."""
+"""The staff's part of the HTTP interface: what names people or changes their bookings."""
 
 from __future__ import annotations
 

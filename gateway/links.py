@@ -62,8 +62,14 @@ class _Link:
 class BleakLinks:
     """All links of this computer's adapter. `run` must be running for locks to be found."""
 
-    def __init__(self, listener: Listener, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        random: Callable[[], float],
+        find_within_s: float = FIND_WITHIN_S,
+    ) -> None:
         self._listener = listener
+        self._find_within_s = find_within_s
         self._scanning = Scanning(listener.sighted, random)
         self._turnstile = Turnstile()
         self._links: dict[str, _Link] = {}
@@ -118,7 +124,7 @@ class BleakLinks:
             self._listener.down(link.lock, link.why)
 
     async def _work(self, link: _Link) -> None:
-        device = await self._scanning.find(link.lock, FIND_WITHIN_S)
+        device = await self._scanning.find(link.lock, self._find_within_s)
         if device is None:
             link.why = values.OUT_OF_RANGE
             return

@@ -19,7 +19,6 @@ from tests.simulator.conftest import (
 __all__ = ["BOUND_S", "Computer", "Process", "SimulatedTown", "start_echo_lock"]
 
 SCRIPT = Path(__file__).parent / "chips" / "echo_lock.py"
-NEEDED = ("__init__", "frames", "gatt")
 
 
 async def start_echo_lock(town: SimulatedTown) -> Process:
@@ -33,7 +32,7 @@ async def start_echo_lock(town: SimulatedTown) -> Process:
 def _image() -> bytes:
     files = littlefs.LittleFS(block_size=BLOCK_BYTES, block_count=BLOCKS)
     files.makedirs("/lib/protocol")
-    sources = {f"/lib/protocol/{name}.py": ROOT / "protocol" / f"{name}.py" for name in NEEDED}
+    sources = {f"/lib/protocol/{path.name}": path for path in ROOT.glob("protocol/*.py")}
     for target, source in {"/main.py": SCRIPT, **sources}.items():
         with files.open(target, "w") as file:
             file.write(source.read_text())
