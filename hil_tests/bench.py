@@ -18,7 +18,7 @@ import nacl.public
 import nacl.signing
 
 from kannuki.enrolment import EnrolmentFile, TrustedKey, TrustFile
-from protocol import cose, keys, session, statuslist, verify
+from protocol import cose, keys, lockstate, session, statuslist, verify
 from protocol import token as tokens
 from protocol.holder import Credential
 from simulator.phone.ble import LockLink
@@ -27,7 +27,6 @@ from simulator.phone.opening import Result, attempt
 TOWN = "bench"
 VAULT_EPOCH = 1
 RESIDENT = tokens.UNLOCK | tokens.UNLOCK_REMOTE | tokens.LOCK
-BOLT_LOCKED, BOLT_UNLOCKED = 1, 2
 _MAX_LIFETIME_S = 100 * 86400
 
 
@@ -109,7 +108,7 @@ class Bench(ABC):
     async def bolt(self) -> int | None:
         """What the lock says of its bolt (protocol numbers), under its MAC."""
         state = await self.ask(session.REQUEST_STATE, None)
-        return state[1] if state else None
+        return state[lockstate.STATE_BOLT] if state else None
 
     async def ask(self, operation: int, argument: Any) -> Any:
         """One housekeeping request; its value, or None when it was refused."""

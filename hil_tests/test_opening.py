@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from hil_tests.bench import BOLT_LOCKED, BOLT_UNLOCKED, Bench
+from hil_tests.bench import Bench
 from protocol import session
 from protocol import token as tokens
+from protocol.lockstate import BOLT_LOCKED, BOLT_UNLOCKED
 
 pytestmark = pytest.mark.slow
 

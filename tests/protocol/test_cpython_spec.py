@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import firmware.core.lock as lock
 from kannuki import asyncapi, enrolment, messages
 from protocol import gatt, reasons
 from tests.protocol import tables
@@ -34,8 +33,6 @@ def in_code() -> dict[str, list[tuple[int, str]]]:
         for table in tables.TABLES
     }
     made["reasons"] = list(reasons.NAMES.items())
-    names = [name for name in vars(lock) if name.startswith("STATE_")]
-    made["state"] = [(getattr(lock, name), name) for name in names]
     return made
 
 
