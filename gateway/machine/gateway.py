@@ -49,7 +49,7 @@ from protocol.frames import FrameError
 from protocol.holder import Credential
 
 BEAT_S = 30.0
-RESULT_KEEPS_S = 60.0  # an answer to a command without a time of its own
+RESULT_KEEPS_S = 60.0  # then the asker has asked again, or gone
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Gateway:
         if isinstance(command, EventAck):
             self._on_ack(command)
         elif device not in self._credentials:
-            self._answer(device, _refused(command.id, values.UNKNOWN_LOCK), now)
+            self._answer(device, _refused(command.id, values.UNKNOWN_LOCK))
         elif isinstance(command, StatusPut):
             self._on_status_put(device, command, now)
         else:
@@ -173,8 +173,8 @@ class Gateway:
             self._carry_relay(self._relays.link_down(lock, why), now)
             self._scheduler.hurry(lock, now.at)
         elif use is Use.HOUSEKEEPING:
-            self._visits.pop(lock, None)
-            self._visit_failed(lock, why, now)
+            talked = self._visits.pop(lock, None) is not None
+            self._visit_failed(lock, why, now, in_reach=talked)
         if lock not in self._credentials:
             del self._links[lock]
         self._pump(now)
@@ -328,7 +328,7 @@ class Gateway:
     def _let_go(self, lock: str, now: Now) -> None:
         """A lock that is no longer in our file."""
         self._carry_relay(self._relays.drop(lock), now)
-        self._publish_answers(lambda: self._errands.drop(lock), now)
+        self._publish_answers(lambda: self._errands.drop(lock))
         self._visits.pop(lock, None)
         self._hang_up(lock, now)
         self._scheduler.remove(lock)
@@ -343,8 +343,7 @@ class Gateway:
             if isinstance(step, relay.Tell):
                 self._say(step.lock, step.message)
             elif isinstance(step, relay.Answer):
-                expiry_s = max(1.0, step.expires_at - now.wall)
-                self._answer(step.lock, step.result, now, expiry_s)
+                self._answer(step.lock, step.result, step.expires_at - now.wall)
             elif self._links[step.lock].use is Use.RELAY:
                 self._hang_up(step.lock, now)
                 self._scheduler.hurry(step.lock, now.at)
@@ -352,7 +351,7 @@ class Gateway:
     # --- housekeeping ---
 
     def _begin_visit(self, lock: str, now: Now) -> None:
-        self._publish_answers(lambda: self._errands.expire(now.wall), now)
+        self._publish_answers(lambda: self._errands.expire(now.wall))
         visit = Visit(
             lock,
             self._credentials[lock],
@@ -385,10 +384,10 @@ class Gateway:
                 self.counters.add("events_stored")
             elif isinstance(step, housekeeping.Carried):
                 version = step.version
-                self._publish_answers(lambda v=version: self._errands.carried(lock, v), now)
+                self._publish_answers(lambda v=version: self._errands.carried(lock, v))
             elif isinstance(step, housekeeping.NotCarried):
                 error = step.error
-                self._publish_answers(lambda e=error: self._errands.not_carried(lock, e), now)
+                self._publish_answers(lambda e=error: self._errands.not_carried(lock, e))
             else:
                 self._end_visit(lock, step, now)
 
@@ -401,7 +400,7 @@ class Gateway:
             self.counters.add("visits_finished")
             self._scheduler.succeeded(lock, now.at, again_soon=self._has_errand(lock))
         else:
-            self._visit_failed(lock, how.why, now, reached=how.authentic)
+            self._visit_failed(lock, how.why, now, in_reach=True, reached=how.authentic)
 
     def _has_errand(self, lock: str) -> bool:
         """Whether a status list arrived while we were there."""
@@ -421,11 +420,14 @@ class Gateway:
             else:
                 self._end_visit(lock, housekeeping.Failed("no answer in time"), now)
 
-    def _visit_failed(self, lock: str, why: str, now: Now, reached: bool = False) -> None:
+    def _visit_failed(
+        self, lock: str, why: str, now: Now, in_reach: bool = False, reached: bool = False
+    ) -> None:
+        """in_reach: there was a link; reached: the lock proved who it is, so it is reachable."""
         if lock not in self._credentials:
             return
         self.counters.add("visits_failed")
-        failures = self._scheduler.failed(lock, now.at)
+        failures = self._scheduler.failed(lock, now.at, in_reach)
         self._actions.append(Note(lock, f"housekeeping failed ({failures} in a row): {why}"))
         if not reached and failures >= self._settings.unreachable_after:
             self._keep_unreachable(lock)
@@ -465,12 +467,14 @@ class Gateway:
             self._actions.append(Publish("state", self._gateway_id, payload, retain=True))
 
     def _beat(self, now: Now) -> None:
-        self._publish_answers(lambda: self._errands.expire(now.wall), now)
+        self._publish_answers(lambda: self._errands.expire(now.wall))
         self._tell_own_state()
 
     def _answer(
-        self, device: str, result: CommandResult, now: Now, expiry_s: float = RESULT_KEEPS_S
+        self, device: str, result: CommandResult, within_s: float = RESULT_KEEPS_S
     ) -> None:
+        """Publishes an answer; nobody waits for it longer than RESULT_KEEPS_S."""
+        expiry_s = max(1.0, min(within_s, RESULT_KEEPS_S))
         payload = messages.encode(result)
         self._actions.append(Publish("response", device, payload, expiry_s=expiry_s))
 
@@ -481,12 +485,10 @@ class Gateway:
             self.counters.add("storage_errors")
             answers = [(lock, _refused(command.id, values.STORAGE))]
         for device, result in answers:
-            self._answer(device, result, now)
+            self._answer(device, result)
         self._scheduler.hurry(lock, now.at)
 
-    def _publish_answers(
-        self, settle: Callable[[], list[tuple[str, CommandResult]]], now: Now
-    ) -> None:
+    def _publish_answers(self, settle: Callable[[], list[tuple[str, CommandResult]]]) -> None:
         """Publishes what `settle` has made durable; on a broken store they stay open errands."""
         try:
             answers = settle()
@@ -494,7 +496,7 @@ class Gateway:
             self.counters.add("storage_errors")
             return
         for device, result in answers:
-            self._answer(device, result, now)
+            self._answer(device, result)
 
     def _on_ack(self, command: EventAck) -> None:
         try:

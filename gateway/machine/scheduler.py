@@ -23,6 +23,7 @@ class Turn:
 
     due_at: float
     failures: int = 0
+    in_reach: bool = False  # the last failure was no matter of radio
     tried_at: float = float("-inf")
     seen_at: float = float("-inf")
 
@@ -63,12 +64,12 @@ class Scheduler:
             turn.due_at = min(turn.due_at, max(at, self._soonest(turn)))
 
     def sighted(self, lock: str, at: float) -> None:
-        """The lock advertises: a wait that failures had earned it is over."""
+        """The lock advertises: a wait for it to come into reach is over."""
         turn = self._turns.get(lock)
         if turn is None:
             return
         turn.seen_at = at
-        if turn.failures:
+        if turn.failures and not turn.in_reach:
             self.hurry(lock, at)
 
     def started(self, lock: str, at: float) -> None:
@@ -84,9 +85,10 @@ class Scheduler:
         wait_s = self._settings.sync_interval_s
         turn.due_at = at + (min(wait_s, AGAIN_AFTER_S) if again_soon else wait_s)
 
-    def failed(self, lock: str, at: float) -> int:
+    def failed(self, lock: str, at: float, in_reach: bool) -> int:
         """A visit failed: wait longer each time. Returns the failures in a row."""
         turn = self._turns[lock]
+        turn.in_reach = in_reach
         turn.failures += 1
         turn.tried_at = at
         doubled = self._settings.first_retry_s * 2 ** min(turn.failures - 1, 20)

@@ -1,11 +1,12 @@
 """A MicroPython peripheral that looks like a lock to a radio: whole messages come back as they are.
 
-The message "quiet" is not answered; "bye" hangs up.
+The message "bye" hangs up. Like a lock it hangs up by itself on a peer that says nothing.
 """
 
 import asyncio
 
 import bluetooth
+
 from protocol import frames, gatt
 
 SERVICE = bluetooth.UUID(gatt.SERVICE_UUID)
@@ -21,6 +22,7 @@ ble.gatts_set_buffer(rx, 512, True)
 work = []
 wake = asyncio.ThreadSafeFlag()
 incoming = {}
+said = {}  # link: how many fragments
 
 
 def advertise():
@@ -31,6 +33,7 @@ def advertise():
 def irq(event, data):
     if event == 1:
         incoming[data[0]] = frames.Reassembler()
+        said[data[0]] = said.get(data[0], 0) + 1
     elif event == 2:
         incoming.pop(data[0], None)
         advertise()
@@ -42,18 +45,29 @@ def irq(event, data):
 async def answer(link, message):
     if message == b"bye":
         ble.gap_disconnect(link)
-    elif message != b"quiet":
+    else:
         for piece in frames.fragment(message, 100):
             ble.gatts_notify(link, tx, piece)
             await asyncio.sleep_ms(1)
 
 
+async def hang_up_on_the_silent():
+    while True:
+        known = dict(said)
+        await asyncio.sleep_ms(4000)
+        for link in list(incoming):
+            if said.get(link) == known.get(link):
+                ble.gap_disconnect(link)
+
+
 async def main():
     advertise()
+    asyncio.create_task(hang_up_on_the_silent())
     while True:
         await wake.wait()
         while work:
             link, piece = work.pop(0)
+            said[link] = said.get(link, 0) + 1
             message = incoming[link].push(piece) if link in incoming else None
             if message is not None:
                 await answer(link, message)
