@@ -10,15 +10,24 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kannuki.messages import LockState
+from protocol import lockstate
 
 Bolt = Literal["locked", "unlocked", "moving", "jammed", "unknown"]
 Door = Literal["open", "closed", "unknown"]
 
-BOLTS: dict[int, Bolt] = {0: "unknown", 1: "locked", 2: "unlocked", 3: "moving", 4: "jammed"}
-DOORS: dict[int, Door] = {0: "open", 1: "closed", 2: "unknown"}
+BOLTS: dict[int, Bolt] = {
+    lockstate.BOLT_UNKNOWN: "unknown",
+    lockstate.BOLT_LOCKED: "locked",
+    lockstate.BOLT_UNLOCKED: "unlocked",
+    lockstate.BOLT_MOVING: "moving",
+    lockstate.BOLT_JAMMED: "jammed",
+}
+DOORS: dict[int, Door] = {
+    lockstate.LEAF_OPEN: "open",
+    lockstate.LEAF_CLOSED: "closed",
+    lockstate.LEAF_UNKNOWN: "unknown",
+}
 LARGEST = 1 << 40  # of any number in it: times, versions, sequence numbers
-
-_BOLT, _DOOR, _STATUS_VERSION, _HEAD_SEQ, _TIME_LO, _TIME_HI, _OLDEST_SEQ, _EPOCH = range(1, 9)
 
 
 class StateError(ValueError):
@@ -56,17 +65,17 @@ def read(value: Any) -> Reported:
     """The state in a reply's value. Keys newer than this program are left alone."""
     if not isinstance(value, dict):
         raise StateError("the state is not a map")
-    bolt = BOLTS.get(_number(value, _BOLT), "unknown")
-    door = DOORS.get(_number(value, _DOOR), "unknown")
+    bolt = BOLTS.get(_number(value, lockstate.STATE_BOLT), "unknown")
+    door = DOORS.get(_number(value, lockstate.STATE_DOOR), "unknown")
     return Reported(
         bolt,
         door,
-        _number(value, _STATUS_VERSION),
-        _number(value, _HEAD_SEQ),
-        _time(value, _TIME_LO),
-        _time(value, _TIME_HI),
-        _number(value, _OLDEST_SEQ),
-        _number(value, _EPOCH),
+        _number(value, lockstate.STATE_STATUS_VERSION),
+        _number(value, lockstate.STATE_HEAD_SEQ),
+        _time(value, lockstate.STATE_TIME_LO),
+        _time(value, lockstate.STATE_TIME_HI),
+        _number(value, lockstate.STATE_OLDEST_SEQ),
+        _number(value, lockstate.STATE_JOURNAL_EPOCH),
     )
 
 

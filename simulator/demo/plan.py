@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cloud.bookings import match_room
 from cloud.calendar import CalendarError, first_confirmed_start, read_calendar
+from cloud.models import Room
 from kannuki.errors import InputError
 
 BEFORE_FIRST_S = 300
@@ -40,12 +42,29 @@ def make_plan(ics: bytes, name: str, begins_at: int | None) -> Plan:
         content = read_calendar(ics, begins_at)
     except CalendarError as error:
         raise InputError(f"{name}: {error}", "correct the calendar, or choose another file") from None
-    fallback = content.name or SPARE_ROOMS[0]
-    rooms = list(dict.fromkeys(booking.room or fallback for booking in content.bookings))
+    rooms = _rooms([booking.room for booking in content.bookings], content.name)
     for spare in SPARE_ROOMS:
         if len(rooms) < MIN_LOCKS and spare not in rooms:
             rooms.append(spare)
     return Plan(begins_at, tuple(rooms))
+
+
+def _rooms(places: list[str], calendar: str) -> list[str]:
+    """One room for each place that a calendar names, in order of first use.
+
+    Exports put the building in front of the room; the building is the calendar's own name.
+    """
+    rooms: list[str] = []
+    for place in places:
+        name = _without_building(place or calendar or SPARE_ROOMS[0], calendar)
+        if match_room(name, [Room(room_id="", name=room) for room in rooms]) is None:
+            rooms.append(name)
+    return rooms
+
+
+def _without_building(place: str, building: str) -> str:
+    room = place.removeprefix(building).strip()
+    return room if room and " " not in room and "　" not in room else place
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Report:
     audit: dict[str, Any] = field(default_factory=dict)
     imported: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    heads: dict[str, int] = field(default_factory=dict)
+    heads: dict[str, dict[int, str]] = field(default_factory=dict)  # lock: {seq: hash}
 
     def expect(self, holds: bool, sentence: str) -> bool:
         """Keep `sentence` when it does not hold."""
@@ -143,8 +143,10 @@ class Script:
     async def _lock_knows(self, lock_id: str) -> bool:
         """Whether the lock holds the newest status list that the cloud made for it."""
         fleet = await self._office.staff("GET", "fleet")
-        (row,) = [row for row in fleet if row["lock_id"] == lock_id]
-        return row["status_version"] >= row["status_version_wanted"] > 0
+        lists = {row["lock_id"]: row for row in fleet["status_lists"]}
+        return lock_id in lists and (
+            lists[lock_id]["acknowledged_version"] >= lists[lock_id]["version"]
+        )
 
     # --- doors ---
 
@@ -213,7 +215,7 @@ class Script:
     def _seen_head(self, lock_id: str, result: dict[str, Any]) -> None:
         """The lock commits to its journal in every answer: the record must reach at least there."""
         if result["head_seq"]:
-            self.report.heads[lock_id] = max(self.report.heads.get(lock_id, 0), result["head_seq"])
+            self.report.heads.setdefault(lock_id, {})[result["head_seq"]] = result["head_hash"]
 
     # --- the record ---
 
@@ -221,28 +223,45 @@ class Script:
         """Wait until doors rest and every record that a lock has is in the cloud."""
         await _until(self._doors_rest, HOME_WITHIN_S)
         home = await _until(self._all_home, HOME_WITHIN_S)
-        fleet = {row["lock_id"]: row for row in await self._office.staff("GET", "fleet")}
-        alarms = await self._office.staff("GET", "alarms")
-        broken = [alarm for alarm in alarms if alarm["kind"].startswith("audit")]
-        self.report.audit = {
-            "lock": sum(fleet[lock]["head_seq"] for lock in self._rooms.values()),
-            "cloud": sum(fleet[lock]["audit_seq"] for lock in self._rooms.values()),
-            "chain_ok": not broken and home,
-        }
         self.report.expect(home, "the record did not come home in time")
-        self.report.expect(not broken, f"the record's chain is broken: {broken}")
+        chains = {lock: await self._chain(lock) for lock in self._rooms.values()}
+        heads = await self._lock_heads()
+        for lock_id, chain in chains.items():
+            self.report.expect(
+                _is_whole(chain, heads[lock_id], self.report.heads.get(lock_id, {})),
+                f"the record of {lock_id} is not the one that the lock committed to",
+            )
+        alarms = [a["kind"] for a in await self._office.staff("GET", "alarms")]
+        self.report.expect(not alarms, f"the cloud raised alarms: {alarms}")
+        self.report.audit = {
+            "lock": sum(heads.values()),
+            "cloud": sum(len(chain) for chain in chains.values()),
+            "chain_ok": not self.report.failures,
+        }
         await self._check_record()
+
+    async def _chain(self, lock_id: str) -> dict[int, str]:
+        """{sequence number: hash} of what the cloud has of one lock."""
+        lines = await self._office.staff("GET", f"audit?lock_id={lock_id}&limit=5000")
+        return {line["seq"]: line["hash"] for line in lines}
+
+    async def _lock_heads(self) -> dict[str, int]:
+        """{lock: newest sequence number it told of under its MAC}."""
+        fleet = await self._office.staff("GET", "fleet")
+        return {r["lock_id"]: r["lock"]["head_seq"] if r["lock"] else 0
+                for r in fleet["rooms"] if r["lock_id"]}
 
     async def _doors_rest(self) -> bool:
         doors = (await self._hands.state())["doors"]
         return all(door["locked"] and not door["moving"] for door in doors.values())
 
     async def _all_home(self) -> bool:
-        fleet = {row["lock_id"]: row for row in await self._office.staff("GET", "fleet")}
-        return all(
-            fleet[lock]["audit_seq"] >= max(fleet[lock]["head_seq"], self.report.heads.get(lock, 1))
-            for lock in self._rooms.values()
-        )
+        heads = await self._lock_heads()
+        for lock_id in self._rooms.values():
+            seen = max(self.report.heads.get(lock_id, {0: ""}))
+            if not max(await self._chain(lock_id), default=0) >= max(heads[lock_id], seen, 1):
+                return False
+        return True
 
     async def _check_record(self) -> None:
         """Each opening and each refusal by a lock stands in the record, with who it was."""
@@ -262,6 +281,13 @@ class Script:
 
     def _now(self) -> int:
         return int(time.time()) + self._town.clock_offset_s
+
+
+def _is_whole(chain: dict[int, str], head: int, committed: dict[int, str]) -> bool:
+    """No gap from 1 to the head, and every hash that the lock committed to is the one kept."""
+    return set(range(1, head + 1)) <= chain.keys() and all(
+        chain.get(seq) == digest for seq, digest in committed.items()
+    )
 
 
 async def _until(condition, within_s: float) -> bool:

@@ -25,8 +25,8 @@ from simulator.demo.plan import Plan
 
 log = logging.getLogger(__name__)
 
-TOWN = "yamagawa"
-TOWN_NAME = "山川町（架空）"
+TOWN = "misaki"
+TOWN_NAME = "みさき市（架空）"
 GATEWAY = "gw-kominkan"
 
 
@@ -96,7 +96,8 @@ class _Town:
 
     def rooms(self) -> set[str]:
         """Names of the rooms there are."""
-        return {row["name"] for row in json.loads(self.command("rooms", "--json"))}
+        printed = _run(cloud, "rooms", "--database", str(self._folder.database), "--json")
+        return {row["name"] for row in json.loads(printed)}
 
     def hang_new_lock(self, room: str) -> str:
         """Enrol a new lock and hang it at `room`; its id."""

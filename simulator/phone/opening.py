@@ -15,8 +15,8 @@ from typing import Protocol
 
 from protocol import holder, reasons, session
 from protocol.holder import Credential, HolderSession
+from protocol.lockstate import BOLT_JAMMED, BOLT_UNLOCKED, STATE_BOLT
 
-_STATE_BOLT, _BOLT_UNLOCKED, _BOLT_JAMMED = 1, 2, 4
 _MOVED_WITHIN_S = 4.0
 _ASK_EVERY_S = 0.1
 
@@ -82,7 +82,7 @@ async def _conclude(
     if command == session.COMMAND_LOCK:
         return Result("LOCKED", True, ms, head=head)
     bolt = await _bolt_after(transport, machine) if confirm else None
-    if bolt == _BOLT_JAMMED:
+    if bolt == BOLT_JAMMED:
         return Result("JAMMED", True, ms, head=head, bolt=bolt)
     return Result("OPENED", True, ms, head=head, bolt=bolt)
 
@@ -90,13 +90,13 @@ async def _conclude(
 async def _bolt_after(transport: Transport, machine: HolderSession) -> int | None:
     """Where the bolt is once it has moved, or its last known place when that takes too long."""
     bolt, deadline = None, time.monotonic() + _MOVED_WITHIN_S
-    while bolt not in (_BOLT_UNLOCKED, _BOLT_JAMMED) and time.monotonic() < deadline:
+    while bolt not in (BOLT_UNLOCKED, BOLT_JAMMED) and time.monotonic() < deadline:
         ((_, request),) = machine.request(session.REQUEST_STATE, None)
         await transport.send(request)
         ((kind, *answer),) = machine.receive(await transport.receive())
         if kind != holder.REPLY or not isinstance(answer[1], dict):
             return bolt
-        bolt = answer[1].get(_STATE_BOLT)
+        bolt = answer[1].get(STATE_BOLT)
         await asyncio.sleep(_ASK_EVERY_S)
     return bolt
 

@@ -19,6 +19,7 @@ import re
 import signal
 import sys
 import time
+from typing import Any
 
 from bumble.device import Device
 from bumble.hci import Address
@@ -95,7 +96,7 @@ async def run(hci: str, address: str) -> int:
 
 
 async def _until_over(stopping: asyncio.Event, transport: Transport, bus: MessageBus) -> int:
-    ends = {
+    ends: dict[str, asyncio.Future[Any]] = {
         "asked to stop": asyncio.ensure_future(stopping.wait()),
         "the air is gone": asyncio.ensure_future(transport.source.terminated),
         "the bus is gone": asyncio.ensure_future(bus.wait_for_disconnect()),

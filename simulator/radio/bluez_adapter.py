@@ -7,6 +7,7 @@ Values, notifications and MTU of a link are in `bluez_link`. Owns no process and
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from bumble.core import AdvertisingData, BaseBumbleError
 from bumble.core import TimeoutError as BumbleTimeout
@@ -82,7 +83,8 @@ def _advertised_properties(advert: Advertisement) -> dict[str, Variant]:
     name = data.get(Kind.COMPLETE_LOCAL_NAME) or data.get(Kind.SHORTENED_LOCAL_NAME)
     if name:
         found["Name"] = found["Alias"] = Variant("s", name)
-    uuids = [long_uuid(uuid) for kind in UUID_LISTS for each in data.get_all(kind) for uuid in each]
+    lists: Any = [each for kind in UUID_LISTS for each in data.get_all(kind)]
+    uuids = [long_uuid(uuid) for each in lists for uuid in each]
     if uuids:
         found["UUIDs"] = Variant("as", uuids)
     return found
@@ -232,8 +234,7 @@ class Bluez:
             self._connecting.pop(path, None)
         if task.cancelled():
             raise BluezError("Failed", "br-connection-canceled")
-        if task.exception() is not None:
-            raise task.exception()
+        task.result()  # raises why it failed
         return None
 
     async def _make_link(self, path: str) -> None:

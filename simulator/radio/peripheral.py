@@ -12,6 +12,7 @@ import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bumble import att, gatt
 from bumble.core import UUID, BaseBumbleError
@@ -51,17 +52,19 @@ class _Wire:
 
     air: Air
     name: str
-    sink: object = None
+    sink: Any = None
     antenna: Antenna = field(init=False)
+    terminated: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        self.terminated = asyncio.get_running_loop().create_future()
         self.antenna = self.air.attach(self.name, self._to_host)
 
     def _to_host(self, packet: bytes) -> None:
         if self.sink is not None:
             self.sink.on_packet(packet)
 
-    def set_packet_sink(self, sink: object) -> None:
+    def set_packet_sink(self, sink: Any) -> None:
         self.sink = sink
 
     def on_packet(self, packet: bytes) -> None:

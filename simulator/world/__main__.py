@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from bumble.snoop import Snooper
@@ -151,7 +152,8 @@ def _exit_code_when_asked() -> asyncio.Future[int]:
 
 async def _first_of(asked: asyncio.Future[int], physics: asyncio.Task[None]) -> int:
     """Physics never ends by itself: if it does, this raises what went wrong there."""
-    await asyncio.wait({asked, physics}, return_when=asyncio.FIRST_COMPLETED)
+    ends: set[asyncio.Future[Any]] = {asked, physics}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if physics.done():
         physics.result()
     physics.cancel()

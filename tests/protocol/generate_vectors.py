@@ -13,12 +13,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.signing import SigningKey
 
 from protocol import audit, cbor, cose, frames, gatt, keys, reasons, session, statuslist, verify
 from protocol import token as tokens
 from protocol.audit import Batch, Record
-from protocol.crypto import Crypto
+from protocol.crypto import Crypto, hkdf_sha256, sha256
 from protocol.session import Challenge, Outcome
 from protocol.statuslist import StatusList
 from protocol.timebound import TimeBound
@@ -477,6 +480,31 @@ def gatt_vectors() -> dict[str, Any]:
     }
 
 
+def claim_vectors() -> dict[str, Any]:
+    """A proof key wrapped for one device. Both private halves are given: they protect nothing."""
+    raw_token = issue()
+    device = ec.derive_private_key(0xD1CE << 200 | 1, ec.SECP256R1())
+    once = ec.derive_private_key(0x0ACE << 200 | 2, ec.SECP256R1())
+    shared = once.exchange(ec.ECDH(), device.public_key())
+    wrap_key = hkdf_sha256(shared, b"kannuki-claim" + sha256(raw_token))
+    proof_key = keys.proof_key(KDK, raw_token)
+    return {
+        "token": raw_token.hex(),
+        "proof_key": proof_key.hex(),
+        "device": _p256(device),
+        "server": _p256(once),
+        "shared": shared.hex(),
+        "wrap_key": wrap_key.hex(),
+        "wrapped": AESGCM(wrap_key).encrypt(bytes(12), proof_key, None).hex(),
+    }
+
+
+def _p256(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    private = key.private_numbers().private_value.to_bytes(32, "big")
+    return {"private_key": private.hex(), "public_key": public.hex()}
+
+
 FILES = {
     "cbor": cbor_vectors,
     "crypto": crypto_vectors,
@@ -489,6 +517,7 @@ FILES = {
     "reasons": tables.reason_rows,
     "numbers": numbers_vectors,
     "gatt": gatt_vectors,
+    "claim": claim_vectors,
 }
 
 

@@ -3,7 +3,19 @@
 `rows(table)` reads them from the modules; the vectors hold what they must be forever.
 """
 
-from protocol import audit, cbor, cose, crypto, frames, keys, reasons, session, statuslist, verify
+from protocol import (
+    audit,
+    cbor,
+    cose,
+    crypto,
+    frames,
+    keys,
+    lockstate,
+    reasons,
+    session,
+    statuslist,
+    verify,
+)
 from protocol import token as tokens
 
 TABLES = {
@@ -17,6 +29,24 @@ TABLES = {
     ),
     "requests": (session, ("REQUEST_STATE", "REQUEST_AUDIT", "REQUEST_STATUS_LIST")),
     "outcome_details": (session, ("DETAIL_OPENS_AT", "DETAIL_RELOCK_AFTER_MS")),
+    "state": (
+        lockstate,
+        (
+            "STATE_BOLT",
+            "STATE_DOOR",
+            "STATE_STATUS_VERSION",
+            "STATE_HEAD_SEQ",
+            "STATE_TIME_LO",
+            "STATE_TIME_HI",
+            "STATE_OLDEST_SEQ",
+            "STATE_JOURNAL_EPOCH",
+        ),
+    ),
+    "bolts": (
+        lockstate,
+        ("BOLT_UNKNOWN", "BOLT_LOCKED", "BOLT_UNLOCKED", "BOLT_MOVING", "BOLT_JAMMED"),
+    ),
+    "leaves": (lockstate, ("LEAF_OPEN", "LEAF_CLOSED", "LEAF_UNKNOWN")),
     "permissions": (
         tokens,
         ("UNLOCK", "UNLOCK_REMOTE", "LOCK", "HOLD_OPEN", "STATUS", "MAINTAIN", "EVACUATE"),

@@ -77,6 +77,12 @@ class TestChain(unittest.TestCase):
     def test_a_repeated_record_shows(self):
         self.assertShows(self.run[:2] + self.run[1:])
 
+    def test_a_number_that_jumps_shows_even_where_the_hashes_fit(self):
+        for seq in (0, 2, 7):
+            first = audit.record_hash(self.run[0])
+            record = Record(seq, None, audit.BOOT, 0, audit.SOURCE_NONE, None, first)
+            self.assertShows([self.run[0], audit.encode_record(record)])
+
     def test_a_fork_shows(self):
         other = make_run(6, code=1)
         for at in range(1, 6):

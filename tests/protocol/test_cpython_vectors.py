@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.signing import VerifyKey
 
+from cloud import keywrap
+from cloud.ports import WrappedKey
 from protocol import cbor, cose
 from tests.protocol import generate_vectors
 from tests.protocol.support import vectors
@@ -77,3 +80,16 @@ def test_no_envelope_from_outside_passes_for_one_of_ours() -> None:
         raw = bytes.fromhex(json.loads(path.read_text())["output"]["cbor"])
         with pytest.raises(cose.CoseError):
             cose.decode(raw)
+
+
+def test_the_towns_wrapping_is_the_one_of_the_vector() -> None:
+    known = vectors("claim")
+    device = ec.derive_private_key(int(known["device"]["private_key"], 16), ec.SECP256R1())
+    assert keywrap.raw_point(device.public_key()).hex() == known["device"]["public_key"]
+    wrapped = WrappedKey(
+        bytes.fromhex(known["server"]["public_key"]), bytes.fromhex(known["wrapped"])
+    )
+    token = bytes.fromhex(known["token"])
+    assert keywrap.unwrap(wrapped, token, device).hex() == known["proof_key"]
+    with pytest.raises(keywrap.KeyWrapError):
+        keywrap.unwrap(wrapped, token + b"!", device)

@@ -30,6 +30,8 @@ class TestRevocation(unittest.TestCase):
         status = statuslist.build(LOCK, 1, NOON, 0, [(b"abcdef01", T1), (b"abcdef02", T1 + 9999)])
         self.assertTrue(status.revokes(b"abcdef01", NOON) and status.revokes(b"abcdef02", NOON))
         statuslist.decode(statuslist.encode(status))
+        alike = statuslist.build(LOCK, 1, NOON, 0, [(b"abcdef01", T1), (b"abcdef02", T1)])
+        self.assertEqual(len(statuslist.decode(statuslist.encode(alike)).entries), 16)
 
     def test_min_iat_revokes_what_was_issued_before(self):
         status = build([], min_iat=NOON)

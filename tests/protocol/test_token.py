@@ -83,6 +83,8 @@ class TestClaims(unittest.TestCase):
             [["door", [1]]],
             [["door", (1 << 64) - 1]],
             {"door": 1},
+            [{1: 0, "door": 0}],
+            [{1: "door", "door": 1}],
             "ab",
             b"ab",
             1,

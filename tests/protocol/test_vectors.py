@@ -79,6 +79,11 @@ class TestKeys(unittest.TestCase):
             )
             self.assertEqual(out.hex(), row["output"])
 
+    def test_the_key_that_wraps_a_proof_key(self):
+        known = vectors("claim")
+        info = b"kannuki-claim" + sha256(unhex(known["token"]))
+        self.assertEqual(hkdf_sha256(unhex(known["shared"]), info).hex(), known["wrap_key"])
+
     def test_derivations(self):
         known = vectors("keys")
         secret = unhex(known["shared_secret"])

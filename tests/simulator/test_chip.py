@@ -10,6 +10,8 @@ from simulator.chip.identity import address_of
 from simulator.radio.dbus import SOCKET_PATH_BYTES, prepare_bus
 from tests.simulator.conftest import BOOT, BOUND_S, make_image, micropython
 
+pytestmark = pytest.mark.slow
+
 
 def boot(image: Path, source: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
     more = [] if source is None else ["--exec-stdin"]

@@ -1,0 +1,99 @@
+// The audit records that came home, as the staff sees them.
+
+import { el, setText, say } from "./dom.js";
+import { dayOf, secondsOf, t } from "./i18n.js";
+
+const MOST_ROWS = 25;
+const REASONS = {
+  NOT_YET_VALID: "reason.NOT_YET_VALID", EXPIRED: "reason.EXPIRED", REVOKED: "reason.REVOKED",
+  WRONG_LOCK: "reason.WRONG_LOCK", BAD_SIGNATURE: "reason.BAD_SIGNATURE", BAD_MAC: "reason.BAD_MAC",
+  UNKNOWN_ISSUER: "reason.UNKNOWN_ISSUER", TIME_UNKNOWN: "reason.TIME_UNKNOWN", SCOPE: "reason.SCOPE",
+  JAMMED: "reason.JAMMED", STORAGE: "reason.STORAGE",
+};
+const ALARMS = {
+  JAMMED: "alarm.JAMMED", FORCED: "alarm.FORCED", HELD: "alarm.HELD", TAMPER: "alarm.TAMPER",
+};
+const SOURCES = {
+  HOLDER: "source.HOLDER", REMOTE: "source.REMOTE", AUTO: "source.AUTO", BUTTON: "source.BUTTON",
+  MANUAL: "source.MANUAL",
+};
+const COLUMNS = ["record.time", "record.door", "record.what", "record.who", "record.path", "record.chain"];
+
+export function makeRecord(section) {
+  const none = el("p", { class: "empty", t: "record.none" });
+  const more = el("p", { class: "hint" });
+  const body = el("tbody");
+  const head = el("tr", {}, ...COLUMNS.map((key) => el("th", { scope: "col", t: key })));
+  const table = el("table", { class: "record" }, el("thead", {}, head), body);
+  section.append(
+    el("h2", { id: "record-title", t: "record.title" }),
+    el("p", { class: "section-lead", t: "record.lead" }), none, table, more);
+  let drawn = "";
+  return {
+    update(picture, now) {
+      const rooms = new Map(picture.rooms.map((room) => [room.lock_id, room.name]));
+      none.hidden = picture.record.length > 0;
+      table.hidden = !none.hidden;
+      const rows = picture.record.slice(0, MOST_ROWS).map((row) => cellsOf(row, rooms, now));
+      const hidden = picture.record.length - rows.length;
+      more.hidden = hidden <= 0;
+      say(more, "record.more", { n: hidden });
+      if (drawn === JSON.stringify(rows)) return;
+      drawn = JSON.stringify(rows);
+      body.replaceChildren(...rows.map(drawRow));
+    },
+  };
+}
+
+function cellsOf(row, rooms, now) {
+  const [kind, what] = whatOf(row);
+  return {
+    kind,
+    cells: [timeText(row.at, now), rooms.get(row.lock_id) || row.lock_id, what, row.holder_name || "–",
+      SOURCES[row.source] ? t(SOURCES[row.source]) : "–", chainText(row.chain_ok)],
+    chain: row.chain_ok,
+    labels: COLUMNS.map((key) => t(key)),
+  };
+}
+
+function timeText(at, now) {
+  if (!Number.isFinite(at)) return t("record.notime");
+  return dayOf(at) === dayOf(now) ? secondsOf(at) : `${dayOf(at)} ${secondsOf(at)}`;
+}
+
+function chainText(isIntact) {
+  if (isIntact === true) return `✓ ${t("record.chainok")}`;
+  return isIntact === false ? `✕ ${t("record.chainbad")}` : t("record.chainunknown");
+}
+
+/** [kind for colour, words] of a record. */
+function whatOf(row) {
+  if (row.event === "LOCK_OPERATION") {
+    return row.code === "UNLOCK" ? ["good", t("event.unlock")] : ["plain", t("event.lock")];
+  }
+  if (row.event === "LOCK_OPERATION_ERROR") {
+    const why = REASONS[row.code] ? t(REASONS[row.code]) : row.code;
+    return ["refused", `${t("event.refused")}: ${why}`];
+  }
+  if (row.event === "DOOR_LOCK_ALARM") {
+    return ["alarm", `${t("event.alarm")}: ${ALARMS[row.code] ? t(ALARMS[row.code]) : row.code}`];
+  }
+  if (row.event === "DOOR_STATE") {
+    return ["plain", t(row.code === "OPEN" ? "event.dooropen" : "event.doorclosed")];
+  }
+  if (row.event === "BOOT") return ["plain", t("event.boot")];
+  if (row.event === "STATUS_LIST") return ["plain", t("event.list", { n: row.code })];
+  return ["plain", `${t("event.other")} ${row.event}`];
+}
+
+function drawRow({ kind, cells, chain, labels }) {
+  const row = el("tr", { "data-kind": kind });
+  cells.forEach((text, index) => {
+    const cell = el("td", { "data-label": labels[index] });
+    if (index === 1 || index === 3) cell.lang = "ja";
+    if (index === 5) cell.className = chain === false ? "chain bad" : "chain";
+    setText(cell, text);
+    row.append(cell);
+  });
+  return row;
+}
