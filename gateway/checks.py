@@ -71,7 +71,7 @@ async def _within(name: str, probe: Callable[[], Awaitable[str]], remedy: str) -
         return Finding(name, False, f"no answer within {WITHIN_S:.0f} s", remedy)
     error = task.exception()
     if error is not None:
-        return Finding(name, False, f"{type(error).__name__}: {error}", remedy)
+        return Finding(name, False, f"no {name} here ({type(error).__name__}: {error})", remedy)
     return Finding(name, True, task.result())
 
 

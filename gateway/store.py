@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from gateway.machine import Errand, Handled, StorageError, StoredEvent
 
@@ -128,7 +129,7 @@ class SqliteStore:
     def pending_status(self, lock: str) -> tuple[int, bytes] | None:
         """(version, document) still to be carried."""
         rows = self._rows("SELECT version, document FROM pending_status WHERE lock = ?", (lock,))
-        return rows[0] if rows else None
+        return (rows[0][0], rows[0][1]) if rows else None
 
     def errands(self, lock: str) -> list[Errand]:
         """Commands for a lock that have no answer yet."""
@@ -178,7 +179,7 @@ class SqliteStore:
         _migrate(database)
         return database
 
-    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         with self._translated():
             return self._database.execute(query, values).fetchall()
 

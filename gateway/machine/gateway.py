@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.machine import housekeeping, relay, values
 from gateway.machine.errands import ErrandDesk
+from gateway.machine.herald import Herald
 from gateway.machine.housekeeping import Visit
 from gateway.machine.link import Link, Phase, Use
 from gateway.machine.outbox import Outbox
@@ -32,7 +34,6 @@ from gateway.machine.values import (
     Disconnect,
     Note,
     Now,
-    Publish,
     Send,
     Settings,
 )
@@ -40,16 +41,16 @@ from kannuki import messages
 from kannuki.messages import (
     CommandResult,
     EventAck,
-    GatewayState,
-    LockState,
     PayloadError,
+    RelayClose,
+    RelayOpen,
+    RelaySend,
     StatusPut,
 )
 from protocol.frames import FrameError
 from protocol.holder import Credential
 
 BEAT_S = 30.0
-RESULT_KEEPS_S = 60.0  # then the asker has asked again, or gone
 
 
 @dataclass
@@ -83,20 +84,19 @@ class Gateway:
         self._settings = settings or Settings()
         self._store = store
         self._random_bytes = random_bytes
-        self._version = version
-        self._started_at = max(0, int(now.wall))
+        self._actions: list[Action] = []
         self._credentials: dict[str, Credential] = {}
         self._links: dict[str, Link] = {}
-        self._states: dict[str, LockState] = {}
         self._visits: dict[str, _Visiting] = {}
         self._scheduler = Scheduler(self._settings)
         self._relays = RelayDesk(self._settings)
         self._errands = ErrandDesk(store)
         self._outbox = Outbox(store, self._settings)
-        self._online = False
+        started_at = max(0, int(now.wall))
+        self._herald = Herald(
+            gateway_id, version, started_at, store, self._actions, self.counters
+        )
         self._beat_at = now.at + BEAT_S
-        self._told: GatewayState | None = None
-        self._actions: list[Action] = []
         self.adopt(credentials, now)
 
     # --- inputs ---
@@ -119,10 +119,11 @@ class Gateway:
             self.counters.add("garbage_commands")
             return
         self.counters.add("commands")
+        assert isinstance(command, EventAck | StatusPut | RelayOpen | RelaySend | RelayClose)
         if isinstance(command, EventAck):
             self._on_ack(command)
         elif device not in self._credentials:
-            self._answer(device, _refused(command.id, values.UNKNOWN_LOCK))
+            self._herald.answer(device, _refused(command.id, values.UNKNOWN_LOCK))
         elif isinstance(command, StatusPut):
             self._on_status_put(device, command, now)
         else:
@@ -186,18 +187,14 @@ class Gateway:
 
     def broker_up(self, now: Now) -> None:
         """Connected and subscribed: say everything that is retained, and what waits."""
-        self._online = True
         self._outbox.broker_up()
-        self._told = None
-        self._tell_own_state()
-        for lock, state in self._states.items():
-            self._publish_state(lock, state)
+        self._herald.broker_up()
         self._pump(now)
 
     def broker_down(self, now: Now) -> None:
         """No connection to the broker; the locks are kept in order all the same."""
-        self._online = False
         self._outbox.broker_down()
+        self._herald.broker_down()
 
     def tick(self, now: Now) -> None:
         """Time has passed."""
@@ -215,7 +212,8 @@ class Gateway:
 
     def actions(self) -> list[Action]:
         """What is to be done since the last call, in order."""
-        taken, self._actions = self._actions, []
+        taken = list(self._actions)
+        self._actions.clear()
         return taken
 
     def next_timeout(self) -> float:
@@ -332,7 +330,7 @@ class Gateway:
         self._visits.pop(lock, None)
         self._hang_up(lock, now)
         self._scheduler.remove(lock)
-        self._states.pop(lock, None)
+        self._herald.forget(lock)
         if self._links[lock].phase is Phase.DOWN:
             del self._links[lock]
 
@@ -343,7 +341,7 @@ class Gateway:
             if isinstance(step, relay.Tell):
                 self._say(step.lock, step.message)
             elif isinstance(step, relay.Answer):
-                self._answer(step.lock, step.result, step.expires_at - now.wall)
+                self._herald.answer(step.lock, step.result, step.expires_at - now.wall)
             elif self._links[step.lock].use is Use.RELAY:
                 self._hang_up(step.lock, now)
                 self._scheduler.hurry(step.lock, now.at)
@@ -378,16 +376,16 @@ class Gateway:
             if isinstance(step, housekeeping.Say):
                 self._say(lock, step.message)
             elif isinstance(step, housekeeping.Learnt):
-                self._keep_state(lock, step.state)
+                self._herald.learnt(lock, step.state)
             elif isinstance(step, housekeeping.Fetched):
                 self._visits[lock].fetched += 1
                 self.counters.add("events_stored")
             elif isinstance(step, housekeeping.Carried):
                 version = step.version
-                self._publish_answers(lambda v=version: self._errands.carried(lock, v))
+                self._publish_answers(partial(self._errands.carried, lock, version))
             elif isinstance(step, housekeeping.NotCarried):
                 error = step.error
-                self._publish_answers(lambda e=error: self._errands.not_carried(lock, e))
+                self._publish_answers(partial(self._errands.not_carried, lock, error))
             else:
                 self._end_visit(lock, step, now)
 
@@ -430,53 +428,13 @@ class Gateway:
         failures = self._scheduler.failed(lock, now.at, in_reach)
         self._actions.append(Note(lock, f"housekeeping failed ({failures} in a row): {why}"))
         if not reached and failures >= self._settings.unreachable_after:
-            self._keep_unreachable(lock)
+            self._herald.unreachable(lock)
 
-    # --- what is published ---
-
-    def _keep_state(self, lock: str, state: LockState) -> None:
-        self._states[lock] = state
-        self._publish_state(lock, state)
-
-    def _keep_unreachable(self, lock: str) -> None:
-        last = self._states.get(lock)
-        if last is None:
-            self._keep_state(lock, LockState(reachable=False, seen_at=0))
-        elif last.reachable:
-            self._keep_state(lock, last.model_copy(update={"reachable": False}))
-
-    def _publish_state(self, lock: str, state: LockState) -> None:
-        if self._online:
-            self._actions.append(Publish("state", lock, messages.encode(state), retain=True))
-
-    def _tell_own_state(self) -> None:
-        try:
-            waiting = self._store.waiting_events()
-        except StorageError:
-            self.counters.add("storage_errors")
-            return
-        state = GatewayState(
-            online=True,
-            version=self._version,
-            started_at=self._started_at,
-            waiting_events=waiting,
-        )
-        if self._online and state != self._told:
-            self._told = state
-            payload = messages.encode(state)
-            self._actions.append(Publish("state", self._gateway_id, payload, retain=True))
+    # --- what is told ---
 
     def _beat(self, now: Now) -> None:
         self._publish_answers(lambda: self._errands.expire(now.wall))
-        self._tell_own_state()
-
-    def _answer(
-        self, device: str, result: CommandResult, within_s: float = RESULT_KEEPS_S
-    ) -> None:
-        """Publishes an answer; nobody waits for it longer than RESULT_KEEPS_S."""
-        expiry_s = max(1.0, min(within_s, RESULT_KEEPS_S))
-        payload = messages.encode(result)
-        self._actions.append(Publish("response", device, payload, expiry_s=expiry_s))
+        self._herald.tell_own_state()
 
     def _on_status_put(self, lock: str, command: StatusPut, now: Now) -> None:
         try:
@@ -485,7 +443,7 @@ class Gateway:
             self.counters.add("storage_errors")
             answers = [(lock, _refused(command.id, values.STORAGE))]
         for device, result in answers:
-            self._answer(device, result)
+            self._herald.answer(device, result)
         self._scheduler.hurry(lock, now.at)
 
     def _publish_answers(self, settle: Callable[[], list[tuple[str, CommandResult]]]) -> None:
@@ -496,7 +454,7 @@ class Gateway:
             self.counters.add("storage_errors")
             return
         for device, result in answers:
-            self._answer(device, result)
+            self._herald.answer(device, result)
 
     def _on_ack(self, command: EventAck) -> None:
         try:
@@ -511,8 +469,7 @@ class Gateway:
         except StorageError:
             self.counters.add("storage_errors")
             return
-        for event in events:
-            self._actions.append(Publish(event.channel, event.device, event.payload))
+        self._herald.send(events)
 
     def _say(self, lock: str, message: bytes) -> None:
         link = self._links[lock]

@@ -214,6 +214,16 @@ async def test_the_bluetooth_service_may_be_killed(building):
     assert (await relay(building.port, "s2", b"after")).message == b"after"
 
 
+async def test_dbus_may_be_killed(building):
+    await relay(building.port, "s1", b"before")
+    building.computer.bluez.kill()
+    building.computer.bus.kill()
+    await building.computer.bus.wait()
+    again = await building.town.start_computer()
+    assert again.bus_address == building.computer.bus_address
+    assert (await relay(building.port, "s2", b"after")).message == b"after"
+
+
 async def test_a_changed_gateway_file_is_adopted_without_a_restart(building):
     building.write_file([LOCK_B])
     async with cloud(building.port) as client:
