@@ -244,7 +244,7 @@ def _world(app: web.Application, fakes: Fakes) -> None:
         if name not in fakes.doors:
             return web.json_response({"error": "no such door"}, status=404)
         door = fakes.doors[name]
-        hands = {"open": lambda: door.push_open(3000), "close": door.close, "jam": lambda: door.jam(0.5),
+        hands = {"open": lambda: door.push_open(3000), "close": door.close, "jam": door.jam,
                  "unjam": door.unjam, "rex": door.press_rex, "force": door.force,
                  "handle": door.pull_handle}
         happened = hands[action]()

@@ -2,11 +2,12 @@
 
 import { Failure, get, post } from "./api.js";
 import { el, keyed, options, say, setText, tell } from "./dom.js";
-import { dateInput, fromInputs, range, t, timeInput } from "./i18n.js";
+import { dateInput, dayOf, fromInputs, range, t, timeInput } from "./i18n.js";
 
 const LENGTHS_MIN = [15, 30, 60, 120, 180];
 const DAY_S = 86400;
-const STEP_S = 300;
+const DAYS_AHEAD = 28;
+const STEP_MIN = 5;
 
 export function makeBooking(section, townNow, phone) {
   const form = makeForm(townNow, phone);
@@ -30,20 +31,46 @@ function field(id, key, input) {
   return el("div", { class: `field field-${id}` }, el("label", { for: id, t: key }), input);
 }
 
+/** Selects rather than date inputs: the same words and 24 hours in every browser. */
+function makeStart() {
+  const date = el("select", { id: "date" });
+  const hour = el("select", { id: "hour", "data-t-label": "book.hour" });
+  const minute = el("select", { id: "minute", "data-t-label": "book.minute" });
+  const isTouched = { now: false };
+  for (const each of [date, hour, minute]) each.addEventListener("change", () => (isTouched.now = true));
+  const two = (number) => String(number).padStart(2, "0");
+  const numbers = (count, step) => Array.from({ length: count }, (_, index) => two(index * step));
+  options(hour, numbers(24, 1).map((value) => ({ value, label: value })));
+  options(minute, numbers(60 / STEP_MIN, STEP_MIN).map((value) => ({ value, label: value })));
+  const update = (now) => {
+    const days = Array.from({ length: DAYS_AHEAD }, (_, index) => now + index * DAY_S);
+    options(date, days.map((day) => ({ value: dateInput(day), label: dayOf(day) })));
+    if (isTouched.now) return;
+    date.value = dateInput(now);
+    [hour.value, minute.value] = timeInput(Math.floor(now / (STEP_MIN * 60)) * STEP_MIN * 60).split(":");
+  };
+  return {
+    date, update,
+    time: el("div", { class: "time", role: "group", "data-t-label": "book.time" }, hour, el("span", { "aria-hidden": "true" }, ":"), minute),
+    at: () => fromInputs(date.value, `${hour.value}:${minute.value}`),
+    midnight: () => fromInputs(date.value, "00:00"),
+    forget: () => (isTouched.now = false),
+  };
+}
+
 function makeForm(townNow, phone) {
-  const room = el("select", { required: true, lang: "ja" });
-  const date = el("input", { type: "date", required: true });
-  const time = el("input", { type: "time", required: true });
+  const room = el("select", { lang: "ja" });
+  const start = makeStart();
   const length = el("select", {});
   const name = el("input", { type: "text", autocomplete: "off", maxlength: 60, required: true, lang: "ja" });
   const submit = el("button", { class: "primary", t: "book.submit" });
   const problem = el("p", { class: "problem", role: "alert" });
   const taken = el("p", { class: "taken" });
   const made = { node: null, onBooked: () => {}, update: null };
-  const touched = new Set();
-  for (const input of [date, time, name]) input.addEventListener("input", () => touched.add(input));
-  const showTaken = () => tellTaken(taken, room.value, fromInputs(date.value, "00:00"), townNow());
-  for (const input of [room, date]) input.addEventListener("change", showTaken);
+  let isNamed = false;
+  name.addEventListener("input", () => (isNamed = true));
+  const showTaken = () => tellTaken(taken, room.value, start.midnight(), townNow());
+  for (const input of [room, start.date]) input.addEventListener("change", showTaken);
 
   const book = async (event) => {
     event.preventDefault();
@@ -51,10 +78,10 @@ function makeForm(townNow, phone) {
     submit.disabled = true;
     say(submit, "book.busy");
     try {
-      const wanted = readForm(room, date, time, length, name);
+      const wanted = readForm(room, start, length, name);
       const booking = await post("/api/bookings", wanted);
       made.onBooked({ ...wanted, ...booking }, room.selectedOptions[0]?.textContent ?? "");
-      touched.clear();
+      start.forget();
     } catch (failure) {
       tell(problem, failure.words());
     } finally {
@@ -64,19 +91,19 @@ function makeForm(townNow, phone) {
     }
   };
   made.node = el("form", { class: "book-form", novalidate: true, on: { submit: book } },
-    field("room", "book.room", room), field("date", "book.date", date),
-    field("time", "book.time", time), field("length", "book.length", length),
-    field("name", "book.name", name), el("div", { class: "field-submit" }, submit), taken, problem);
+    field("room", "book.room", room), field("name", "book.name", name),
+    field("date", "book.date", start.date),
+    el("div", { class: "field field-time" }, el("label", { for: "hour", t: "book.time" }), start.time),
+    field("length", "book.length", length), taken, el("div", { class: "field-submit" }, submit), problem);
   made.update = (picture, now) => {
-    const before = room.value;
+    const before = room.value + start.date.value;
     options(room, picture.rooms.filter((each) => each.room_id).map(roomChoice));
     options(length, LENGTHS_MIN.map(lengthChoice));
     if (!length.dataset.set) length.value = "60";
     length.dataset.set = "yes";
-    if (!touched.has(date) && document.activeElement !== date) date.value = dateInput(now);
-    if (!touched.has(time) && document.activeElement !== time) time.value = timeInput(Math.floor(now / STEP_S) * STEP_S);
-    if (!touched.has(name)) name.value = phone.person();
-    if (room.value !== before) showTaken();
+    start.update(now);
+    if (!isNamed) name.value = phone.person();
+    if (room.value + start.date.value !== before) showTaken();
   };
   return made;
 }
@@ -91,8 +118,8 @@ function lengthChoice(minutes) {
   return { value: String(minutes), label };
 }
 
-function readForm(room, date, time, length, name) {
-  const startsAt = fromInputs(date.value, time.value);
+function readForm(room, start, length, name) {
+  const startsAt = start.at();
   if (!room.value) throw new Failure({ code: "NO_ROOM" });
   if (startsAt === null) throw new Failure({ code: "NO_TIME" });
   if (!name.value.trim()) throw new Failure({ code: "NO_NAME" });

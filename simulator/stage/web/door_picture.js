@@ -2,12 +2,12 @@
 
 import { setAttribute, setText, svg } from "./dom.js";
 
-const BOLT_TRAVEL = 26;
+const BOLT_TRAVEL = 30;
 
 /** {node, update(door, description)}; `door` may be null when nothing is known of it. */
 export function drawDoor() {
   const title = svg("title");
-  const bolt = svg("rect", { class: "p-bolt", x: 178, y: 80, width: 50, height: 16, rx: 3 });
+  const bolt = svg("rect", { class: "p-bolt", x: 192, y: 80, width: 36, height: 16, rx: 3 });
   const smallBolt = svg("rect", { class: "p-bolt small", x: 118, y: 86, width: 20, height: 6, rx: 1.5 });
   const node = svg("svg", { class: "picture", viewBox: "0 0 250 156", role: "img" }, title,
     svg("rect", { class: "p-wall", x: 0, y: 0, width: 250, height: 156, rx: 8 }),
@@ -58,11 +58,11 @@ function drawLeaf(smallBolt) {
 function drawLens(bolt) {
   return svg("g", { class: "p-lens" },
     svg("circle", { class: "p-lens-back", cx: 202, cy: 88, r: 42 }),
-    svg("path", { class: "p-lens-leaf", d: "M198 46.3A42 42 0 1 0 198 129.7z" }),
     svg("path", { class: "p-lens-frame", d: "M204 46.1A42 42 0 0 1 204 129.9z" }),
     svg("rect", { class: "p-slot", x: 204, y: 77, width: 28, height: 22, rx: 3 }),
-    bolt,
-    svg("path", { class: "p-guide", d: "M166 76h26v24h-26" }),
+    svg("g", { class: "p-lens-moving" },
+      svg("path", { class: "p-lens-leaf", d: "M198 46.2A42 42 0 0 0 198 129.8z" }), bolt,
+      svg("path", { class: "p-guide", d: "M172 76h20v24h-20" })),
     svg("path", { class: "p-jam", d: "M196 62l12 22h-24z" }),
     svg("circle", { class: "p-lens-rim", cx: 202, cy: 88, r: 42 }));
 }

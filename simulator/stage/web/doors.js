@@ -111,7 +111,12 @@ function showPair(realCell, knownCell, words, real, known) {
   const differs = real !== known && real !== "moving" && real !== "unknown";
   setText(realCell, t(words[real] ?? words.unknown));
   const text = t(words[known] ?? words.unknown);
-  setText(knownCell, differs ? `${text} ≠ ${t("doors.differs")}` : text);
+  const shown = JSON.stringify([text, differs]);
+  if (knownCell.dataset.shown !== shown) {
+    const mark = differs ? [el("span", { class: "differs-mark", t: "doors.differs" })] : [];
+    knownCell.replaceChildren(text, ...mark);
+  }
+  knownCell.dataset.shown = shown;
   knownCell.classList.toggle("differs", differs);
 }
 

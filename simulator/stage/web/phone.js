@@ -26,10 +26,10 @@ export function makePhone(section, townNow) {
     redraw();
   });
   const answer = makeAnswer(townNow);
-  const opening = makeOpening(chosen, answer, () => latest?.phones ?? []);
+  const opening = makeOpening(chosen, answer);
   const empty = el("p", { class: "empty" });
   const screen = el("div", { class: "screen" },
-    people.node, claim.node, empty, keys.node, opening.node, answer.node);
+    people.node, empty, keys.node, opening.node, answer.node, opening.lock, claim.node);
   section.append(
     el("div", { class: "handset" },
       el("div", { class: "handset-label" },
@@ -43,7 +43,7 @@ export function makePhone(section, townNow) {
     const mine = owners.find((each) => each.name === chosen.person)?.keys ?? [];
     if (!mine.some((each) => each.id === chosen.key)) chosen.key = mine[0]?.id ?? "";
     people.node.hidden = owners.length === 0;
-    keys.node.hidden = opening.node.hidden = mine.length === 0;
+    keys.node.hidden = opening.node.hidden = opening.lock.hidden = mine.length === 0;
     empty.hidden = mine.length > 0;
     say(empty, owners.length ? "phone.nokeys" : "phone.none");
     people.update(owners.map((each) => ({ value: each.name, label: personOf(each.name) })), chosen.person);
@@ -159,7 +159,7 @@ function makeClaim(chosen, claimed) {
   };
 }
 
-function makeOpening(chosen, answer, phonesNow) {
+function makeOpening(chosen, answer) {
   const path = el("fieldset", {}, el("legend", { t: "phone.path" }),
     el("div", { class: "choices choices-path" },
       pathChoice("offline", "phone.offline", "phone.offlinehint", chosen),
@@ -169,7 +169,7 @@ function makeOpening(chosen, answer, phonesNow) {
   const unlock = el("button", { type: "button", class: "unlock", on: { click: () => send("unlock") } },
     lockIcon(), el("span", { t: "phone.unlock" }));
   const lock = el("button", { type: "button", class: "quiet", t: "phone.lock", on: { click: () => send("lock") } });
-  const node = el("div", { class: "opening" }, path, held, unlock, lock);
+  const node = el("div", { class: "opening" }, path, held, unlock);
   path.addEventListener("change", () => (held.hidden = chosen.path === "relay"));
   let shownKey = null;
 
@@ -196,7 +196,7 @@ function makeOpening(chosen, answer, phonesNow) {
       if (rooms.some((each) => each.lock_id === key.lock_id)) door.value = key.lock_id;
     }
   };
-  return { node, update, phonesNow };
+  return { node, lock, update };
 }
 
 function pathChoice(value, key, hint, chosen) {
@@ -242,10 +242,12 @@ function makeAnswer(townNow) {
     show(result) {
       shown = result;
       update(townNow());
+      node.scrollIntoView({ block: "nearest" });
     },
     fail(failure) {
       shown = { failure };
-      update(0);
+      update(townNow());
+      node.scrollIntoView({ block: "nearest" });
     },
     clear() {
       shown = null;

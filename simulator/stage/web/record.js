@@ -3,7 +3,7 @@
 import { el, setText, say } from "./dom.js";
 import { dayOf, secondsOf, t } from "./i18n.js";
 
-const MOST_ROWS = 25;
+const FEW_ROWS = 8;
 const REASONS = {
   NOT_YET_VALID: "reason.NOT_YET_VALID", EXPIRED: "reason.EXPIRED", REVOKED: "reason.REVOKED",
   WRONG_LOCK: "reason.WRONG_LOCK", BAD_SIGNATURE: "reason.BAD_SIGNATURE", BAD_MAC: "reason.BAD_MAC",
@@ -21,7 +21,12 @@ const COLUMNS = ["record.time", "record.door", "record.what", "record.who", "rec
 
 export function makeRecord(section) {
   const none = el("p", { class: "empty", t: "record.none" });
-  const more = el("p", { class: "hint" });
+  let isLong = false;
+  const more = el("button", { type: "button", class: "quiet more", on: { click: () => {
+    isLong = !isLong;
+    latest?.();
+  } } });
+  let latest = null;
   const body = el("tbody");
   const head = el("tr", {}, ...COLUMNS.map((key) => el("th", { scope: "col", t: key })));
   const table = el("table", { class: "record" }, el("thead", {}, head), body);
@@ -31,13 +36,14 @@ export function makeRecord(section) {
   let drawn = "";
   return {
     update(picture, now) {
+      latest = () => this.update(picture, now);
       const rooms = new Map(picture.rooms.map((room) => [room.lock_id, room.name]));
       none.hidden = picture.record.length > 0;
       table.hidden = !none.hidden;
-      const rows = picture.record.slice(0, MOST_ROWS).map((row) => cellsOf(row, rooms, now));
-      const hidden = picture.record.length - rows.length;
-      more.hidden = hidden <= 0;
-      say(more, "record.more", { n: hidden });
+      const rows = picture.record.slice(0, isLong ? undefined : FEW_ROWS).map((row) => cellsOf(row, rooms, now));
+      more.hidden = picture.record.length <= FEW_ROWS;
+      more.setAttribute("aria-expanded", String(isLong));
+      say(more, isLong ? "record.less" : "record.more", { n: picture.record.length - FEW_ROWS });
       if (drawn === JSON.stringify(rows)) return;
       drawn = JSON.stringify(rows);
       body.replaceChildren(...rows.map(drawRow));
