@@ -6,8 +6,8 @@ clock: inputs are method calls with the time, outputs are actions taken with `ac
 
 A lock's link goes DOWN -> CONNECTING -> UP -> CLOSING -> DOWN and has one use at a time. A resident
 comes first: housekeeping at that lock hangs up at once and keeps its turn, housekeeping elsewhere
-gives up its link when none is free. One connection is one session of the lock's protocol, so each
-visit and each relay begins with a connection of its own.
+gives up its link when none is free. Each visit and each relay begins with a connection of its own;
+a relay's begins with our introduction, so that the lock grants the resident's session more time.
 Invariants: at most `max_links` links are not DOWN; every input is answered or counted; nothing
 raises for what a peer sent.
 """
@@ -21,6 +21,7 @@ from functools import partial
 from gateway.machine import housekeeping, relay, values
 from gateway.machine.errands import ErrandDesk
 from gateway.machine.herald import Herald
+from gateway.machine.introduction import Introductions
 from gateway.machine.housekeeping import Visit
 from gateway.machine.link import Link, Phase, Use
 from gateway.machine.outbox import Outbox
@@ -90,6 +91,7 @@ class Gateway:
         self._visits: dict[str, _Visiting] = {}
         self._scheduler = Scheduler(self._settings)
         self._relays = RelayDesk(self._settings)
+        self._introductions = Introductions(random_bytes)
         self._errands = ErrandDesk(store)
         self._outbox = Outbox(store, self._settings)
         started_at = max(0, int(now.wall))
@@ -138,7 +140,7 @@ class Gateway:
             return
         link.up(max_fragment)
         if link.use is Use.RELAY:
-            self._carry_relay(self._relays.link_up(lock, now), now)
+            self._introduce(lock, now)
         else:
             self._begin_visit(lock, now)
         self._pump(now)
@@ -156,7 +158,9 @@ class Gateway:
             return
         if message is None:
             return
-        if link.use is Use.RELAY:
+        if link.use is Use.RELAY and self._introductions.is_under_way(lock):
+            self._on_introduced(lock, message, now)
+        elif link.use is Use.RELAY:
             self._carry_relay(self._relays.received(lock, message, now), now)
         else:
             self._on_visit_message(lock, message, now)
@@ -170,6 +174,7 @@ class Gateway:
             return
         use = link.use
         link.down()
+        self._introductions.drop(lock)
         if use is Use.RELAY:
             self._carry_relay(self._relays.link_down(lock, why), now)
             self._scheduler.hurry(lock, now.at)
@@ -336,6 +341,24 @@ class Gateway:
 
     # --- relay ---
 
+    def _introduce(self, lock: str, now: Now) -> None:
+        """Say who we are before we pass on what a resident says."""
+        greeting = self._introductions.begin(lock, self._credentials[lock])
+        if greeting is None:
+            self._carry_relay(self._relays.link_up(lock, now), now)
+        else:
+            self._say(lock, greeting)
+
+    def _on_introduced(self, lock: str, message: bytes, now: Now) -> None:
+        answer, known = self._introductions.receive(lock, message)
+        if answer is not None:
+            self._say(lock, answer)
+        elif known:
+            self._carry_relay(self._relays.link_up(lock, now), now)
+        else:
+            self.counters.add("introductions_refused")
+            self._hang_up(lock, now)  # the relay connects again, as a stranger
+
     def _carry_relay(self, steps: Iterable[relay.Step], now: Now) -> None:
         for step in steps:
             if isinstance(step, relay.Tell):
@@ -396,6 +419,7 @@ class Gateway:
         self._hang_up(lock, now)
         if isinstance(how, housekeeping.Finished):
             self.counters.add("visits_finished")
+            self._introductions.forgive(lock)
             self._scheduler.succeeded(lock, now.at, again_soon=self._has_errand(lock))
         else:
             self._visit_failed(lock, how.why, now, in_reach=True, reached=how.authentic)

@@ -105,3 +105,31 @@ def test_a_relayed_opening_moves_a_real_bolt(real):
     assert (name, outcome.reason) == (holder.OUTCOME, session.OK)
     town.lock.advance(2000)
     assert any(record.source == audit.SOURCE_REMOTE for record in town.records())
+
+
+def relayed(w, town, phone: HolderSession, way_ms: int, name: str) -> object:
+    """What a phone hears whose messages take `way_ms` from challenge to presentation."""
+    ((_, hello),) = phone.start()
+    w.command(LOCK_ID, RelayOpen(id=f"{name}-o", session=name, message=hello, expires_at=SOON))
+    ((_, presentation),) = phone.receive(w.result(f"{name}-o").message)
+    town.lock.advance(way_ms)
+    send = RelaySend(id=f"{name}-s", session=name, message=presentation, expires_at=SOON)
+    w.command(LOCK_ID, send)
+    return phone.receive(w.result(f"{name}-s").message)[0]
+
+
+def test_a_phone_with_a_long_way_still_opens_because_the_gateway_introduced_itself(real):
+    w, town = real
+    phone = HolderSession(town.credential(), session.COMMAND_UNLOCK_REMOTE, os.urandom)
+    name, outcome = relayed(w, town, phone, 20_000, "slow")
+    assert (name, outcome.reason) == (holder.OUTCOME, session.OK)
+
+
+def test_a_gateway_that_the_lock_refuses_still_passes_residents_on(real):
+    w, town = real
+    w.gateway.adopt({LOCK_ID: town.credential(permissions=tokens.MAINTAIN, ends=1)}, w.now)
+    w.run(5)
+    phone = HolderSession(town.credential(), session.COMMAND_UNLOCK_REMOTE, os.urandom)
+    name, outcome = relayed(w, town, phone, 100, "strange")
+    assert (name, outcome.reason) == (holder.OUTCOME, session.OK)
+    assert w.gateway.counters["introductions_refused"] == 1
