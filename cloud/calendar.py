@@ -14,13 +14,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
-from itertools import takewhile
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrule, rrulestr
-
 from cloud.ical_events import CalendarError, IcalEvent, read_events, read_named
+from cloud.recurrence import Rule, RuleError, days, read_rule
 
 __all__ = [
     "CalendarBooking",
@@ -35,8 +33,7 @@ DAY_S = 86_400
 HORIZON_S = 366 * DAY_S
 MAX_INSTANCES = 5_000
 _STATUS = {"CONFIRMED": "confirmed", "TENTATIVE": "pending", "CANCELLED": "cancelled"}
-_FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
-_FINE_PARTS = ("BYHOUR", "BYMINUTE", "BYSECOND", "BYEASTER", "RSCALE", "SKIP")
+_LATEST = 7_258_086_000  # the year 2200
 
 
 @dataclass(frozen=True)
@@ -153,15 +150,21 @@ def _is_supported(event: IcalEvent, content: CalendarContent) -> bool:
 
 
 def _is_plain_rule(event: IcalEvent) -> bool:
-    """Daily or rarer, at one time of day: what a room is booked by, and cheap to lay out."""
-    frequency = [str(value).upper() for value in event.rule.get("FREQ", [])]
-    coarse = len(frequency) == 1 and frequency[0] in _FREQUENCIES
-    interval = event.rule.get("INTERVAL", [1])
-    return (
-        coarse
-        and not any(part in event.rule for part in _FINE_PARTS)
-        and all(isinstance(n, int) and 0 < n < 1000 for n in interval)
-    )
+    try:
+        _rule(event)
+    except RuleError:
+        return False
+    return True
+
+
+def _rule(event: IcalEvent) -> Rule:
+    try:
+        return read_rule(event.rule, event.start.date())
+    except RuleError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        problem = f"RRULE cannot be understood: {error}"
+        raise CalendarError(problem, event.line, event.uid) from None
 
 
 def _lay_out_master(
@@ -171,7 +174,7 @@ def _lay_out_master(
     only_first: bool,
 ) -> None:
     is_series = master.rule is not None or bool(master.added)
-    for start, length in _instances(master, content.closes_at):
+    for start, length in _instances(master, content):
         at = master.unix(start)
         if at in single and is_series:
             continue
@@ -185,10 +188,12 @@ def _lay_out_master(
             )
 
 
-def _instances(master: IcalEvent, closes_at: int) -> Iterator[tuple[datetime, timedelta]]:
+def _instances(
+    master: IcalEvent, content: CalendarContent
+) -> Iterator[tuple[datetime, timedelta]]:
     """(local start, length) of each instance that is not excluded, rule first, then additions."""
     seen = set()
-    for start, length in _candidates(master, closes_at):
+    for start, length in _candidates(master, content):
         at = master.unix(start)
         if at in seen or at in master.excluded or start.date() in master.excluded:
             continue
@@ -196,28 +201,30 @@ def _instances(master: IcalEvent, closes_at: int) -> Iterator[tuple[datetime, ti
         yield start, length
 
 
-def _candidates(master: IcalEvent, closes_at: int) -> Iterator[tuple[datetime, timedelta]]:
+def _candidates(
+    master: IcalEvent, content: CalendarContent
+) -> Iterator[tuple[datetime, timedelta]]:
     yield master.start, master.length
     if master.rule is not None:
-        last = datetime.fromtimestamp(min(closes_at, 7_000_000_000), master.zone)
-        end = last.replace(tzinfo=None)
-        for start in takewhile(lambda start: start < end, _rule(master)):
-            yield start, master.length
+        for day in _rule_days(master, content):
+            yield datetime.combine(day, master.start.time()), master.length
     for start, length in master.added:
         yield start, length or master.length
 
 
-def _rule(master: IcalEvent) -> rrule:
-    """The rule in local time without a zone, so that it keeps the wall clock."""
-    parts = dict(master.rule)
-    until = parts.pop("UNTIL", [None])[0]
-    text = type(master.rule)(parts).to_ical().decode()
-    try:
-        rule = rrulestr(text, dtstart=master.start)
-        return rule.replace(until=_local_until(until, master)) if until else rule
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-        problem = f"RRULE cannot be understood: {error}"
-        raise CalendarError(problem, master.line, master.uid) from None
+def _rule_days(master: IcalEvent, content: CalendarContent) -> Iterator[date]:
+    opens_on = _day(content.opens_at, master) - master.length - timedelta(days=1)
+    until = master.rule.get("UNTIL", [None])[0]
+    last = _local_until(until, master) if until else datetime.max
+    for day in days(_rule(master), opens_on.date(), _day(content.closes_at, master).date()):
+        if datetime.combine(day, master.start.time()) > last:
+            return
+        yield day
+
+
+def _day(at: int, master: IcalEvent) -> datetime:
+    bounded = max(min(at, _LATEST), master.unix(master.start))
+    return datetime.fromtimestamp(bounded, master.zone).replace(tzinfo=None)
 
 
 def _local_until(until: object, master: IcalEvent) -> datetime:

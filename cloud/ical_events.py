@@ -16,6 +16,7 @@ from icalendar import Calendar, Event
 
 MAX_FILE_BYTES = 5_000_000
 MAX_EVENTS = 5_000
+MAX_LINES = 100_000
 MAX_UID_CHARS = 255
 _YEARS = range(1970, 2200)
 _MAX_SEQUENCE = 1 << 31
@@ -273,6 +274,8 @@ def _scan(ics: bytes) -> list[int]:
     open_parts: list[str] = []
     for number, line in _content_lines(text):
         _step(line, number, open_parts, starts)
+        if number > MAX_LINES:
+            raise CalendarError(f"it has more than {MAX_LINES} lines", number)
     if open_parts:
         raise CalendarError(f"the file ends inside {open_parts[-1]}")
     if not starts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -244,3 +245,56 @@ def test_mutated_file_gives_bookings_or_a_clear_error(ics: bytes) -> None:
 def test_any_bytes_are_refused_clearly(ics: bytes) -> None:
     with pytest.raises(CalendarError):
         read_calendar(ics, NOW)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> str:
+    """Rules in every combination that matches now and then (dateutil searches 8,000 years)."""
+    frequency = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
+    interval = 1 if frequency == "MONTHLY" else draw(st.integers(1, 5))
+    parts = [f"FREQ={frequency}", f"INTERVAL={interval}"]
+    weekdays = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+    days_of_month = frequency != "WEEKLY" and draw(st.booleans())
+    if draw(st.booleans()):
+        may_number = frequency in ("MONTHLY", "YEARLY") and not days_of_month
+        numbers = st.sampled_from(["", "1", "2", "-1", "4"] if may_number else [""])
+        pairs = st.lists(st.tuples(numbers, st.sampled_from(weekdays)), min_size=1, max_size=3)
+        parts.append("BYDAY=" + ",".join(sorted({n + day for n, day in draw(pairs)})))
+    if draw(st.booleans()):
+        months = draw(st.sets(st.integers(1, 12), min_size=1))
+        parts.append("BYMONTH=" + ",".join(map(str, months)))
+    if days_of_month:
+        some = draw(st.sets(st.integers(-28, 28).filter(bool), min_size=1, max_size=4))
+        parts.append("BYMONTHDAY=" + ",".join(map(str, some)))
+    if len(parts) > 2 and draw(st.booleans()):
+        parts.append(f"BYSETPOS={draw(st.sampled_from([1, -1]))}")
+    if draw(st.booleans()):
+        parts.append(f"COUNT={draw(st.integers(1, 40))}")
+    if draw(st.booleans()):
+        parts.append(f"WKST={draw(st.sampled_from(weekdays))}")
+    return ";".join(parts)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rules(), st.integers(0, 600))
+def test_days_of_a_rule_are_those_that_dateutil_finds(rule: str, day: int) -> None:
+    from dateutil.rrule import rrulestr
+    from icalendar import vRecur
+
+    from cloud.recurrence import days, read_rule
+
+    first = datetime(2025 + day // 336, 1 + day // 28 % 12, 1 + day % 28)
+    opens, closes = datetime(2026, 3, 5), datetime(2028, 3, 5)
+    found = list(days(read_rule(vRecur.from_ical(rule), first.date()), opens.date(), closes.date()))
+    expected = takewhile(lambda moment: moment <= closes, rrulestr(rule, dtstart=first))
+    assert found == [moment.date() for moment in expected if moment >= opens]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=WEEKLY;BYSETPOS=300;BYDAY=MO",
+     "FREQ=DAILY;BYWEEKNO=54", "FREQ=DAILY;BYDAY=1MO", "FREQ=DAILY;COUNT=0"],
+)
+def test_rule_that_never_matches_costs_nothing(rule: str) -> None:
+    content = read_calendar(calendar(event(f"RRULE:{rule}")), NOW)
+    assert len(content.bookings) + len(content.unsupported) == 1
