@@ -16,7 +16,7 @@ from gateway.machine import Settings
 from kannuki.enrolment import EnrolmentFile
 from protocol import token as tokens
 from simulator.phone.opening import Surroundings
-from simulator.scenarios.depth import GATEWAY, WALK_MS, Depth
+from simulator.scenarios.depth import GATEWAY, WALK_MS, Depth, DepthError
 from simulator.scenarios.home import Home
 from simulator.town_keys import TOWN, VAULT_EPOCH
 from simulator.virtual.phone import VirtualLink
@@ -76,7 +76,10 @@ class VirtualDepth(Depth):
         return self.town.wall_s()
 
     async def walk_through(self) -> None:
-        self.lock.happened += self.lock.door.push_open(WALK_MS)
+        happened = self.lock.door.push_open(WALK_MS)
+        self.lock.happened += happened
+        if happened != ["opened"]:
+            raise DepthError("the door did not give way")
 
     async def press_exit(self) -> None:
         self.lock.press_exit()
