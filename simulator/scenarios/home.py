@@ -32,9 +32,10 @@ class Home:
         self, town: str, audit_keys: Mapping[str, bytes], say: Callable[[str, bytes], None]
     ) -> None:
         self.records: dict[Key, bytes] = {}
+        self.decoded: dict[Key, audit.Record] = {}
         self.results: dict[str, CommandResult] = {}
         self.states: dict[str, LockState] = {}
-        self.events = 0
+        self.records_heard = 0
         self.faults: list[str] = []
         self._town = town
         self._audit_keys = audit_keys
@@ -70,7 +71,6 @@ class Home:
         return [self.records[key] for key in sorted(self.records) if key[0] == lock_id]
 
     def _on_event(self, gateway: str, event: AuditEvent) -> None:
-        self.events += 1
         try:
             self._keep(event)
         except AuditError as error:
@@ -84,6 +84,9 @@ class Home:
             raise AuditError("the seal is not the lock's")
         batch = audit.decode_batch(event.batch)
         for raw in batch.records:
-            place = (batch.lock_id, batch.journal_epoch, audit.decode_record(raw).seq)
+            record = audit.decode_record(raw)
+            place = (batch.lock_id, batch.journal_epoch, record.seq)
+            self.records_heard += 1
             if self.records.setdefault(place, raw) != raw:
                 raise AuditError(f"two different records at {place}")
+            self.decoded[place] = record

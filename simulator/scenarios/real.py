@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -22,10 +22,9 @@ from kannuki.settings import free_port
 from kannuki.supervisor import Supervisor
 from protocol import token as tokens
 from simulator.lock_stand import LockStand, on_computer
-from simulator.phone.ble import LockLink
+from simulator.phone.ble import LockLink, RadioError
 from simulator.phone.opening import REAL
 from simulator.scenarios.depth import GATEWAY, WALK_MS, Depth, DepthError
-from simulator.scenarios.home import Home
 from simulator.town_keys import TOWN
 
 PHONE_ADDRESS = "F0:00:00:00:00:01"
@@ -55,8 +54,7 @@ class RealDepth(Depth):
         async with AsyncExitStack() as life:
             life.callback(self._stand.clean_up)
             await life.enter_async_context(self._stand.supervisor)
-            self.enrolment = self._stand.enrol(self.keys.trust(), self._began_at)
-            self.home = Home(TOWN, self.audit_keys(), self._say)
+            self._trust(self._stand.enrol(self.keys.trust(), self._began_at), self._say)
             await self._stand.start_world()
             await self.set_clock(self._began_at)
             await self._stand.start_lock()
@@ -85,8 +83,13 @@ class RealDepth(Depth):
             await asyncio.sleep(_POLL_S)
         return True
 
-    def near(self) -> LockLink:
-        return LockLink(self._lock_id)
+    @asynccontextmanager
+    async def near(self) -> AsyncIterator[LockLink]:
+        try:
+            async with LockLink(self._lock_id) as link:
+                yield link
+        except RadioError as error:
+            raise DepthError(f"the phone's radio: {error}") from error
 
     def wall_s(self) -> float:
         return time.time() + self._offset_s

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 
 from gateway.machine import Settings
-from kannuki.enrolment import EnrolmentFile
 from protocol import token as tokens
 from simulator.phone.opening import Surroundings
 from simulator.scenarios.depth import GATEWAY, WALK_MS, Depth, DepthError
-from simulator.scenarios.home import Home
-from simulator.town_keys import TOWN, VAULT_EPOCH
-from simulator.virtual.phone import VirtualLink
-from simulator.virtual.town import JOURNAL_EPOCH, VirtualTown
+from simulator.virtual.phone import VirtualLink, VirtualRadioError
+from simulator.virtual.town import VirtualTown
 
 POWERLESS_MS = 500
 _DAY_S = 86400
@@ -44,14 +42,10 @@ class VirtualDepth(Depth):
     async def __aenter__(self) -> VirtualDepth:
         town, lock_id, now = self.town, self._lock_id, self.town.lock_clock_s
         self.lock = town.hang_lock(lock_id)
-        self.enrolment = EnrolmentFile(
-            town=TOWN, lock_id=lock_id, public_key=self.lock.public_key,
-            vault_epoch=VAULT_EPOCH, journal_epoch=JOURNAL_EPOCH, enrolled_at=now,
-        )
+        self._trust(town.enrolment(lock_id), lambda *said: cloud.publish(*said))
         keeper = self.keys.credential(
             self.enrolment, now - _DAY_S, now + _DAY_S, tokens.MAINTAIN
         )
-        self.home = Home(TOWN, self.audit_keys(), lambda *said: cloud.publish(*said))
         cloud = town.broker.join(self.home.wants, self.home.hear)
         town.start_gateway(GATEWAY, {lock_id: keeper}, Settings(sync_interval_s=1.0))
         return self
@@ -69,8 +63,13 @@ class VirtualDepth(Depth):
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
         return self.town.time.until(condition, int(within_s * 1000))
 
-    def near(self) -> VirtualLink:
-        return self.town.link(self._lock_id)
+    @asynccontextmanager
+    async def near(self) -> AsyncIterator[VirtualLink]:
+        try:
+            async with self.town.link(self._lock_id) as link:
+                yield link
+        except VirtualRadioError as error:
+            raise DepthError(f"the phone's radio: {error}") from error
 
     def wall_s(self) -> float:
         return self.town.wall_s()

@@ -142,6 +142,10 @@ class VirtualGateway:
         self._client = None
         self.tell(lambda machine, now: machine.broker_down(now))
 
+    def waiting_events(self) -> int:
+        """How many events its outbox holds; it must be running."""
+        return self._store.waiting_events()
+
     # --- the machine ---
 
     def tell(self, take: Callable[[Gateway, Now], None]) -> None:

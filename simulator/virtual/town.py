@@ -12,7 +12,7 @@ from pathlib import Path
 
 from firmware.core.config import Config
 from gateway.machine import Settings
-from kannuki.enrolment import TrustFile
+from kannuki.enrolment import EnrolmentFile, TrustFile
 from protocol.holder import Credential
 from protocol.keys import key_id
 from protocol.verify import IssuerKey
@@ -55,6 +55,14 @@ class VirtualTown:
         lock = VirtualLock(config, lambda: self.lock_clock_s, self._random_bytes)
         self.locks[lock_id] = lock
         return lock
+
+    def enrolment(self, lock_id: str) -> EnrolmentFile:
+        """What the lock said of itself when it was hung."""
+        return EnrolmentFile(
+            town=self._trust.town, lock_id=lock_id, public_key=self.locks[lock_id].public_key,
+            vault_epoch=self._trust.vault_epoch, journal_epoch=JOURNAL_EPOCH,
+            enrolled_at=self._began_at,
+        )
 
     def start_gateway(
         self, gateway_id: str, credentials: dict[str, Credential], settings: Settings
