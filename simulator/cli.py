@@ -110,6 +110,25 @@ def lock(image: Path, board: str, name: str) -> None:
     os.execve(argv[0], list(argv), environment)
 
 
+@sim.command()
+@click.option("--depth", type=click.Choice(["virtual", "real", "both"]), default="virtual",
+              show_default=True, help="In this process under virtual time, or on real parts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def scenario(depth: str, as_json: bool) -> int:
+    """Play one evening at one door and show the records that came home.
+
+    At both depths the records must be the same bytes; the exit code says so.
+    """
+    from simulator.scenarios import run, telling
+
+    told = [run.run(each) for each in (run.DEPTHS if depth == "both" else (depth,))]
+    if as_json:
+        click.echo(json.dumps(telling.as_json(told), ensure_ascii=False))
+    else:
+        click.echo("\n".join(telling.lines(told)))
+    return EXIT_FAILED if telling.complaints(told) else EXIT_OK
+
+
 class _folder:
     """The demo's folder: the one that was named and is kept, or one that goes afterwards."""
 

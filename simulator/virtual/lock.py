@@ -42,12 +42,14 @@ class VirtualLock:
     """`clock()` gives the town's time in Unix seconds; `storage` outlives a restart."""
 
     def __init__(
-        self, config: Config, clock: Callable[[], int], random_bytes: Callable[[int], bytes] = os.urandom
+        self, config: Config, clock: Callable[[], int],
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.storage = MemoryStorage()
         self.door = physics.Door()
         self.happened: list[str] = []
         self.now_ms = 0
+        self.is_powered = False
         self._clock = clock
         self._random_bytes = random_bytes
         self.public_key = enrolment.enrol(config, self.storage, random_bytes)
@@ -67,19 +69,33 @@ class VirtualLock:
             config, {config.vault_epoch: kdk}, self.storage, crypto, self._time, self._sensors(),
             self.now_ms, POWER_ON_RESET,
         )
-        self._drive(0)
+        self.is_powered = True
+        self.carry_out()
+
+    def power_off(self) -> None:
+        """Power goes: RAM with all sessions is gone, motors stand still, storage stays."""
+        self.is_powered = False
+        self.happened += self.door.power_lost()
 
     def advance(self, ms: int) -> None:
         """Let this much time pass for door and lock."""
         for _ in range(0, ms, STEP_MS):
             self.now_ms += STEP_MS
             self.happened += self.door.step(STEP_MS)
-            if self.now_ms % SENSE_EVERY_MS == 0:
+            if self.is_powered and self.now_ms % SENSE_EVERY_MS == 0:
                 self._drive(self.core.sense(self._sensors(), self.now_ms))
+
+    def carry_out(self) -> None:
+        """Turn the motor as the core wants now, as the chip does after every radio event."""
+        self._drive(self.core.door.drive)
 
     def push_through(self) -> None:
         """A person opens the door, goes in, and the closer shuts it."""
         self.happened += self.door.push_open(1000)
+
+    def press_exit(self) -> None:
+        """A person inside presses the button beside the door."""
+        self.happened += self.door.press_rex()
 
     def _time(self) -> TimeBound:
         now = self._clock()
