@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 NAME = "demo"
 _TOWN_ZONE = ZoneInfo("Asia/Tokyo")
+_LATEST_UNIX_S = 1 << 32  # the year 2106: what a lock's clock is made for
 
 
 class Instant(click.ParamType):
@@ -44,7 +46,10 @@ class Instant(click.ParamType):
             self.fail(f"'{value}' is no time like 2026-12-05T08:55 or 2026-12-05T08:55+09:00",
                       param, ctx)
         at = at if at.tzinfo else at.replace(tzinfo=_TOWN_ZONE)
-        return int(at.timestamp())
+        unix_s = at.timestamp()
+        if not 0 < unix_s < _LATEST_UNIX_S:
+            self.fail(f"'{value}' is not between 1970 and 2106", param, ctx)
+        return int(unix_s)
 
 
 @click.group(invoke_without_command=True)
@@ -72,6 +77,7 @@ def demo(
     require_simulator_platform()
     for program in ("mosquitto", "dbus-daemon", "micropython"):
         require_program(program)
+    signal.signal(signal.SIGTERM, _like_ctrl_c)
     with _folder(data) as root:
         return asyncio.run(_run(root, ics, at, once, as_json))
 
@@ -127,6 +133,11 @@ def scenario(depth: str, as_json: bool) -> int:
     else:
         click.echo("\n".join(telling.lines(told)))
     return EXIT_FAILED if telling.complaints(told) else EXIT_OK
+
+
+def _like_ctrl_c(*_: object) -> None:
+    """Being told to end (by a service manager, by a closing shell) ends everything in order too."""
+    signal.raise_signal(signal.SIGINT)
 
 
 class _folder:

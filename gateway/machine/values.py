@@ -61,7 +61,7 @@ class Settings:
     relay_idle_s: float = 30.0
     relay_yields_after_s: float = 5.0  # a quiet session gives way to a newcomer
     relay_connect_tries: int = 3
-    resend_after_s: float = 30.0
+    resend_after_s: float = 5.0  # a receiver that connects after us missed the first sending
     outbox_window: int = 50  # events on their way at once
     max_records: int = 24  # 24 of 112 bytes fit one message
 

@@ -97,7 +97,7 @@ def test_events_leave_the_outbox_only_by_acknowledgement_and_are_repeated_until_
     w = world([LOCK_A])
     w.locks[LOCK_A].happen()
     w.broker_up()
-    w.run(95)
+    w.run(18)
     assert len({event.id for event in w.events()}) == 1
     assert len(w.events()) == 4
     assert w.store.waiting_events() == 1
