@@ -5,21 +5,25 @@ from __future__ import annotations
 
 import base64
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cloud.models import Alarm
 from protocol.crypto import sha256
 
 MAX_KINDS_PER_DEVICE = 200
+MAX_ALARMS = 5_000
 
 
 def raise_alarm(session: Session, kind: str, device: str, detail: str, now: int) -> None:
-    """Notes `kind` for a device. Beyond 200 different details the rest share one row."""
+    """Notes `kind` for a device. Beyond a bound, more of it shares rows."""
     detail = detail[:300]
     alarm = _find(session, kind, device, detail)
     if alarm is None and _count(session, device) >= MAX_KINDS_PER_DEVICE:
         detail = "more of the same, not told apart"
+        alarm = _find(session, kind, device, detail)
+    if alarm is None and _count(session, None) >= MAX_ALARMS:
+        device = "many"
         alarm = _find(session, kind, device, detail)
     if alarm is None:
         alarm = Alarm(
@@ -47,8 +51,12 @@ def _find(session: Session, kind: str, device: str, detail: str) -> Alarm | None
     return session.get(Alarm, _name(kind, device, detail))
 
 
-def _count(session: Session, device: str) -> int:
-    return len(session.scalars(select(Alarm.alarm_id).where(Alarm.device == device)).all())
+def _count(session: Session, device: str | None) -> int:
+    """How many rows a device has; of all devices for None."""
+    query = select(func.count()).select_from(Alarm)
+    if device is not None:
+        query = query.where(Alarm.device == device)
+    return session.scalar(query) or 0
 
 
 def _name(kind: str, device: str, detail: str) -> str:

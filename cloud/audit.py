@@ -31,6 +31,7 @@ class Taken:
 
     accepted: bool
     stored: int = 0
+    lock_id: str | None = None
 
 
 def take_batch(
@@ -51,7 +52,7 @@ def take_batch(
     except AuditError as error:
         raise_alarm(session, BROKEN, batch.lock_id, str(error), now)
         return Taken(False)
-    return Taken(True, _store(session, batch, records, now))
+    return Taken(True, _store(session, batch, records, now), batch.lock_id)
 
 
 def _is_genuine(vault: ProofKeys, lock: Lock, raw_batch: bytes, seal: bytes) -> bool:

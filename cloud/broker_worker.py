@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -44,6 +45,7 @@ ACK_EXPIRES_S = 60.0
 RETRY_FAULT_S = 1.0
 MAX_WAITING = 2_000
 _STATUS_ID = "status"
+_DEVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 
 
 class BrokerWorker:
@@ -98,7 +100,8 @@ class BrokerWorker:
     async def _read(self) -> None:
         async for received in self.link.messages():
             parts = split_topic(received.topic)
-            if parts is None or parts[0] != self._service.town:
+            if parts is None or parts[0] != self._service.town or not _DEVICE.match(parts[1]):
+                self.counts["dropped"] += 1
                 continue
             _, device, channel = parts
             try:
@@ -153,8 +156,8 @@ class BrokerWorker:
                 )
                 self.counts["audit_records"] += taken.stored
                 self.counts["audit_rejected"] += not taken.accepted
-                if taken.accepted:
-                    fleet.note_carrier(session, message.lock, device)
+                if taken.lock_id is not None:
+                    fleet.note_carrier(session, taken.lock_id, device)
 
     # --- out ---
 

@@ -13,7 +13,7 @@ from cloud.clock import Clock, system_clock
 from cloud.database import Database, open_database
 from cloud.problems import Problem
 from cloud.service import TownService, open_service
-from kannuki.errors import ExpectationFailed
+from kannuki.errors import ExpectationFailed, InputError, KannukiError
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -64,10 +64,11 @@ def town_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return opened
 
 
-def as_failure(problem: Problem) -> ExpectationFailed:
+def as_failure(problem: Problem) -> KannukiError:
     """A problem as a command tells it: easy to search by code, in Japanese and English."""
     body = problem.body()
-    return ExpectationFailed(f"{body['code']}: {body['ja']}", body["en"])
+    kind = InputError if problem.status in (404, 422) else ExpectationFailed
+    return kind(f"{body['code']}: {body['ja']}", body["en"])
 
 
 __all__ = [

@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import desc, exists, select
 from sqlalchemy.orm import Session
 
-from cloud.models import CONFIRMED, Booking, Credential, Lock, StatusOutbox
+from cloud.alarms import raise_alarm
+from cloud.models import CONFIRMED, Booking, Credential, KeyLink, Lock, StatusOutbox
 from cloud.ports import Issuer, StatusSigner, TokenOrder
 from protocol import token as tokens
+from protocol.statuslist import MAX_ENTRIES
 
 PAD_S = 600
 KEPT_AFTER_EXPIRY_S = 7 * 86_400
@@ -130,13 +132,29 @@ def _issue(
     session.flush()
 
 
-def _publish(session: Session, signers: Signers, lock_id: str, now: int) -> None:
-    query = select(Credential.cti, Credential.expires_at).where(
-        Credential.lock_id == lock_id,
-        Credential.revoked_at.is_not(None),
-        Credential.expires_at > now - KEPT_AFTER_EXPIRY_S,
+def _revoked(session: Session, lock_id: str, now: int) -> list[tuple[bytes, int]]:
+    """(cti, expires_at) of withdrawn tokens. Where a list cannot hold all of them, those that were
+    collected come first: of the others nobody ever had the proof key."""
+    was_collected = exists().where(
+        KeyLink.booking_id == Credential.booking_id, KeyLink.claimed_at.is_not(None)
     )
-    revoked = [(row.cti, row.expires_at) for row in session.execute(query)]
+    query = (
+        select(Credential.cti, Credential.expires_at, was_collected.label("collected"))
+        .where(
+            Credential.lock_id == lock_id,
+            Credential.revoked_at.is_not(None),
+            Credential.expires_at > now - KEPT_AFTER_EXPIRY_S,
+        )
+        .order_by(desc("collected"), Credential.expires_at.desc(), Credential.cti)
+    )
+    rows = session.execute(query).all()
+    if sum(row.collected for row in rows) > MAX_ENTRIES:
+        raise_alarm(session, "STATUS_LIST_FULL", lock_id, "enrol this lock again", now)
+    return [(row.cti, row.expires_at) for row in rows[:MAX_ENTRIES]]
+
+
+def _publish(session: Session, signers: Signers, lock_id: str, now: int) -> None:
+    revoked = _revoked(session, lock_id, now)
     entry = session.get(StatusOutbox, lock_id)
     if entry is None:
         entry = StatusOutbox(lock_id=lock_id, version=0, acknowledged_version=0)

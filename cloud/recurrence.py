@@ -72,12 +72,15 @@ def read_rule(parts: Mapping[str, Any], starts_on: date) -> Rule:
 def days(rule: Rule, opens_on: date, ends_on: date) -> Iterator[date]:
     """Days from `opens_on` to `ends_on`, both included; counted from the rule's start."""
     begin = rule.starts_on if rule.count else max(rule.starts_on, opens_on)
-    walked = _walk(date(begin.year, 1, 1) - 7 * _DAY, ends_on)
+    last = date(ends_on.year + 1, 1, 7) if rule.positions else ends_on  # positions need it whole
+    walked = _walk(date(begin.year, 1, 1) - 7 * _DAY, last)
     matching = (day for day in walked if _is_in_turn(rule, day) and _matches(rule, day))
     number = 0
     for day in _at_positions(rule, matching):
         if day < rule.starts_on:
             continue
+        if day > ends_on:
+            return
         number += 1
         if rule.count is not None and number > rule.count:
             return

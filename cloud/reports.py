@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloud import fleet
 from cloud.models import (
     Alarm,
     AuditRecord,
@@ -154,15 +155,19 @@ def room_lines(session: Session) -> list[dict[str, Any]]:
             "room_id": room.room_id,
             "name": room.name,
             "lock_id": lock_id,
-            "lock": _lock_line(report) if report else None,
+            "lock": _lock_line(session, report) if report else None,
         }
         for room, lock_id, report in session.execute(query)
     ]
 
 
-def _lock_line(report: LockReport) -> dict[str, Any]:
+def _lock_line(session: Session, report: LockReport) -> dict[str, Any]:
+    """A lock is reachable only while its gateway is there: what a gone one said is of the past."""
     names = ("reachable", "bolt", "door", "seen_at", "status_version", "head_seq", "time_lo")
-    return {name: getattr(report, name) for name in (*names, "time_hi", "heard_at")}
+    line = {name: getattr(report, name) for name in (*names, "time_hi", "heard_at")}
+    if fleet.gateway_is_offline(session, report.lock_id):
+        line["reachable"] = False
+    return line
 
 
 def gateway_lines(session: Session) -> list[dict[str, Any]]:
@@ -172,7 +177,7 @@ def gateway_lines(session: Session) -> list[dict[str, Any]]:
     return [{name: getattr(row, name) for name in names} for row in rows]
 
 
-def fleet(session: Session) -> dict[str, Any]:
+def fleet_lines(session: Session) -> dict[str, Any]:
     """Gateways, locks and the status lists that are under way."""
     lists = session.scalars(select(StatusOutbox).order_by(StatusOutbox.lock_id))
     return {

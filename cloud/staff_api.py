@@ -64,7 +64,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
     def show_fleet() -> dict[str, Any]:
         """Gateways, doors, and status lists under way."""
         with service.database.read() as session:
-            return reports.fleet(session)
+            return reports.fleet_lines(session)
 
     @router.get("/alarms")
     def list_alarms(limit: int = _LIMIT) -> list[dict[str, Any]]:

@@ -275,7 +275,7 @@ def rules(draw: st.DrawFn) -> str:
     return ";".join(parts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rules(), st.integers(0, 600))
 def test_days_of_a_rule_are_those_that_dateutil_finds(rule: str, day: int) -> None:
     from dateutil.rrule import rrulestr

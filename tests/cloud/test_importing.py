@@ -201,3 +201,27 @@ def test_failure_in_the_middle_leaves_nothing(
     with pytest.raises(RuntimeError, match="power cut"):
         town.take(FIRST)
     assert held(town) == []
+
+
+def test_more_withdrawals_than_a_list_holds_keep_the_collected_ones(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cloud.models import KeyLink
+
+    monkeypatch.setattr("cloud.credentials.MAX_ENTRIES", 20)
+
+    def days(sequence: int, status: str) -> bytes:
+        rule = "RRULE:FREQ=DAILY;COUNT=30"
+        return calendar(event(ROOM, rule, f"SEQUENCE:{sequence}", f"STATUS:{status}"))
+
+    town.take(days(0, "CONFIRMED"))
+    with town.service.database.write() as session:
+        kept = session.query(Credential).order_by(Credential.expires_at).first()
+        assert kept is not None
+        session.add(KeyLink(secret_sha256=b"s", ticket_sha256=b"t", booking_id=kept.booking_id,
+                            device_key=b"d", created_at=1, claimed_at=1))
+    assert town.take(days(1, "CANCELLED")).counts["cancelled"] == 30
+    with town.service.database.read() as session:
+        listed = statuslist.parse(session.get_one(StatusOutbox, "bbbbbbbb").document)[1]
+    assert len(listed.entries) == 8 * 20
+    assert listed.revokes(kept.cti, 1 << 39)

@@ -195,8 +195,21 @@ async def test_lock_that_reports_an_older_list_gets_it_again(running: Running) -
     before = len(gateway.of(StatusPut))
     await gateway.say("bbbbbbbb", "state", LockState(reachable=True, seen_at=1, status_version=0))
     await until(lambda: len(gateway.of(StatusPut)) > before)
-    rooms = await running.get("/v1/rooms")
-    assert rooms[1]["lock"]["reachable"] is True
+
+
+async def test_lock_is_reachable_only_while_a_gateway_is_there(running: Running) -> None:
+    async def reachable() -> Any:
+        lock = (await running.get("/v1/rooms"))[1]["lock"]
+        return lock and lock["reachable"]
+
+    gateway = running.gateway
+    for online in (True, False):
+        await gateway.say("gw-1", "state", GatewayState(online=online))
+        await until(lambda wanted=online: is_online(running, wanted))
+        await gateway.say("bbbbbbbb", "state", LockState(reachable=True, seen_at=1))
+        if online:
+            await until(reachable)
+    assert await reachable() is False
 
 
 async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running: Running) -> None:
