@@ -237,7 +237,7 @@ def _problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
-        codes = {404: "NOT_FOUND", 405: "METHOD", 413: "TOO_LARGE"}
+        codes = {404: "NOT_FOUND", 405: "METHOD", 413: "REQUEST_TOO_LARGE"}
         if error.status_code in codes:
             return answer(Problem(codes[error.status_code]))
         return answer(Problem("INVALID", where=str(error.detail)))

@@ -22,7 +22,7 @@ class BodyLimit:
             return
         body = await self._read(scope, receive)
         if body is None:
-            problem = Problem("TOO_LARGE")
+            problem = Problem("REQUEST_TOO_LARGE")
             await JSONResponse(problem.body(), problem.status)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)

@@ -83,7 +83,7 @@ def claim(
         raise Problem("OTHER_DEVICE")
     credential = live_credential(session, booking.booking_id)
     if credential is None:
-        raise Problem("NO_LOCK")
+        raise Problem("LOCK_NOT_READY")
     if link.device_key is None:
         link.device_key, link.claimed_at = device_key, now
     lock = lock_key(session.get_one(Lock, credential.lock_id))

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SESSION_S = 30
 ANSWER_WITHIN_S = 12.0
 MAX_SESSIONS = 1_000
-_OVER = ("NO_SESSION", "EXPIRED", "CLOSED", "SESSION_CLOSED", "UNKNOWN_SESSION")
+_OVER = ("NO_SESSION",)
 
 # send(lock_id, command, expires_after_s): publishes a command to a lock's topic.
 Send = Callable[[str, Message, float], Awaitable[None]]
@@ -170,8 +170,10 @@ def _message(result: CommandResult) -> bytes:
     if result.ok and result.message is not None:
         return result.message
     error = result.error or "NO_ANSWER"
-    if error in ("UNREACHABLE", "TIMEOUT"):
+    if error in ("UNREACHABLE", "TIMEOUT", "BUSY"):
         raise Problem(error)
+    if error == "EXPIRED_COMMAND":
+        raise Problem("TIMEOUT")
     if error in _OVER:
         raise Problem("RELAY_OVER")
     raise Problem("RELAY_FAILED", error=error)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from cloud import problems
 from cloud.api import describe
 from cloud.models import GatewayRow
+from kannuki import texts
 from kannuki.messages import CommandResult, Message, RelayClose, RelayOpen, RelaySend
 from tests.cloud.support import CHANGES, FIRST, START, Town
 from tests.cloud.test_keys import Phone, book, secret_of
@@ -248,3 +250,9 @@ async def test_link_that_was_never_claimed_gives_no_relay(town: Town) -> None:
 def test_interface_is_described_without_a_town() -> None:
     paths = describe()["paths"]
     assert {"/v1/town", "/v1/keys/claim", "/v1/relay", "/v1/staff/calendar"} <= set(paths)
+
+
+def test_every_problem_has_a_status_and_texts() -> None:
+    for code, status in problems.STATUS.items():
+        assert 400 <= status < 600
+        assert code in texts.codes()
