@@ -1,4 +1,4 @@
-"""A bad day in a virtual town: links break, gateways die, the broker repeats itself, power fails.
+"""A bad day in a virtual town: links break, gateways and cloud go away, the broker repeats itself.
 
 Decides what goes wrong and when, from a seed, while people and the cloud carry on; then it is calm
 until everything is home. Judges nothing: `Aftermath` has what a test needs. Two gateways: each has
@@ -36,7 +36,7 @@ CALM_WITHIN_MS = 300_000
 _DAY_S = 86400
 
 # How often each thing goes wrong, per second of virtual time.
-KILLED, BROKER_LOST = 0.1, 0.1
+KILLED, BROKER_LOST, CLOUD_AWAY = 0.1, 0.1, 0.2
 DUPLICATED = 0.3  # of all deliveries
 LINK_BREAKS = 0.05  # of all fragments
 
@@ -66,9 +66,9 @@ class Storm:
             self._breaks,
         )
         self._hang_locks()
-        self._after = Aftermath(Home(TOWN, self._audit_keys(), lambda *said: cloud.publish(*said)))
-        home = self._after.home
-        cloud = self._town.broker.join(home.wants, home.hear)
+        home = Home(TOWN, self._audit_keys(), lambda *said: self._cloud.publish(*said))
+        self._after = Aftermath(home)
+        self._join_cloud()
         self._orders = Orders(home, self._until, self._town.wall_s)
         self._around = Surroundings(
             lambda: self._town.time.ms / 1000, self._sleep, self._random.randbytes
@@ -110,6 +110,10 @@ class Storm:
     def _journal(self, lock_id: str) -> list[bytes]:
         journal = self._town.locks[lock_id].core.journal
         return journal.read(1, journal.head_seq)
+
+    def _join_cloud(self) -> None:
+        home = self._after.home
+        self._cloud = self._town.broker.join(home.wants, home.hear)
 
     # --- what people and the cloud do ---
 
@@ -162,6 +166,10 @@ class Storm:
     def _blow(self) -> None:
         if not self._blows:
             return
+        if self._cloud.is_connected and self._happens(CLOUD_AWAY):
+            self._after.went_wrong["cloud away"] += 1
+            self._cloud.leave()
+            self._town.time.after(self._random.randrange(100, 3000), self._join_cloud)
         for gateway in self._town.gateways.values():
             if gateway.machine is not None and self._happens(KILLED):
                 self._kill(gateway)

@@ -208,8 +208,8 @@ def bad_days(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Aftermath]:
 
 def test_storms_did_blow(bad_days: dict[int, Aftermath]) -> None:
     blown = sum((after.went_wrong for after in bad_days.values()), Counter[str]())
-    kinds = {"link lost", "gateway killed", "broker lost", "duplicate", "power cut",
-             "NotCarriedOut", "VirtualRadioError"}
+    kinds = {"link lost", "gateway killed", "broker lost", "cloud away", "duplicate",
+             "power cut", "NotCarriedOut", "VirtualRadioError"}
     assert {kind for kind in kinds if blown[kind]} == kinds
     heard = sum(after.home.records_heard for after in bad_days.values())
     kept = sum(len(after.home.records) for after in bad_days.values())
