@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
@@ -72,8 +73,6 @@ def test_waiting_in_vain_ends_when_its_time_is_over() -> None:
 
 
 def test_a_virtual_coroutine_that_waits_for_real_time_is_a_fault() -> None:
-    import asyncio
-
     with pytest.raises(RuntimeError, match="waited for real time"):
         run_now(asyncio.sleep(0))
 
