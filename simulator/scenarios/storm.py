@@ -1,4 +1,4 @@
-"""A bad day in a virtual town: links break, gateways die, the broker repeats itself, power fails.
+"""A bad day in a virtual town: links break, gateways and cloud go away, the broker repeats itself.
 
 Decides what goes wrong and when, from a seed, while people and the cloud carry on; then it is calm
 until everything is home. Judges nothing: `Aftermath` has what a test needs. Two gateways: each has
@@ -36,13 +36,14 @@ CALM_WITHIN_MS = 300_000
 _DAY_S = 86400
 
 # How often each thing goes wrong, per second of virtual time.
-LINK_LOST, KILLED, BROKER_LOST = 0.3, 0.1, 0.1
+KILLED, BROKER_LOST, CLOUD_AWAY = 0.1, 0.1, 0.2
 DUPLICATED = 0.3  # of all deliveries
+LINK_BREAKS = 0.05  # of all fragments
 
 
 @dataclass
 class Aftermath:
-    """`journals`: what each lock wrote; `granted`: (lock, cti) that people were told were opened."""
+    """`journals`: what each lock wrote; `granted`: (lock, cti) whose holder was told: opened."""
 
     home: Home
     journals: dict[str, list[bytes]] = field(default_factory=dict)
@@ -61,12 +62,13 @@ class Storm:
         self._blows = True
         self._keys = TownKeys()
         self._town = VirtualTown(
-            self._keys.trust(), T0, folder, self._random.randbytes, self._duplicates
+            self._keys.trust(), T0, folder, self._random.randbytes, self._duplicates,
+            self._breaks,
         )
         self._hang_locks()
-        self._after = Aftermath(Home(TOWN, self._audit_keys(), lambda *said: cloud.publish(*said)))
-        home = self._after.home
-        cloud = self._town.broker.join(home.wants, home.hear)
+        home = Home(TOWN, self._audit_keys(), lambda *said: self._cloud.publish(*said))
+        self._after = Aftermath(home)
+        self._join_cloud()
         self._orders = Orders(home, self._until, self._town.wall_s)
         self._around = Surroundings(
             lambda: self._town.time.ms / 1000, self._sleep, self._random.randbytes
@@ -109,6 +111,10 @@ class Storm:
         journal = self._town.locks[lock_id].core.journal
         return journal.read(1, journal.head_seq)
 
+    def _join_cloud(self) -> None:
+        home = self._after.home
+        self._cloud = self._town.broker.join(home.wants, home.hear)
+
     # --- what people and the cloud do ---
 
     async def _carry_on(self) -> None:
@@ -120,7 +126,7 @@ class Storm:
             except (KannukiError, VirtualRadioError) as error:
                 self._after.went_wrong[type(error).__name__] += 1
             self._town.lock_clock_s += 1
-            self._town.time.advance(self._random.randrange(0, 3000))
+            self._town.time.advance(self._random.randrange(0, 4000))
 
     async def _go_near(self, _number: int) -> None:
         lock_id = self._random.choice(LOCK_IDS)
@@ -160,9 +166,10 @@ class Storm:
     def _blow(self) -> None:
         if not self._blows:
             return
-        if self._happens(LINK_LOST):
-            self._town.air.lose(self._random.choice(LOCK_IDS))
-            self._after.went_wrong["link lost"] += 1
+        if self._cloud.is_connected and self._happens(CLOUD_AWAY):
+            self._after.went_wrong["cloud away"] += 1
+            self._cloud.leave()
+            self._town.time.after(self._random.randrange(100, 3000), self._join_cloud)
         for gateway in self._town.gateways.values():
             if gateway.machine is not None and self._happens(KILLED):
                 self._kill(gateway)
@@ -186,6 +193,11 @@ class Storm:
         is_double = self._blows and self._random.random() < DUPLICATED
         self._after.went_wrong["duplicate"] += is_double
         return is_double
+
+    def _breaks(self) -> bool:
+        is_broken = self._blows and self._random.random() < LINK_BREAKS
+        self._after.went_wrong["link lost"] += is_broken
+        return is_broken
 
     # --- and then ---
 

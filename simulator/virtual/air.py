@@ -1,8 +1,9 @@
 """Bluetooth links between centrals (gateways, phones) and virtual locks, under virtual time.
 
 Decides what a link does: it carries fragments whole, in order and late by LATENCY_MS, until someone
-hangs up, the lock loses power, or `lose` breaks it. A link never loses a fragment and lives on: ATT
-does not either. Invariant: each `connect` ends in exactly one `down`, after at most one `up`.
+hangs up, the lock loses power, `lose` breaks it, or `breaks()` says that it breaks at a fragment.
+A link never loses a fragment and lives on: ATT does not either.
+Invariant: each `connect` ends in exactly one `down`, after at most one `up`.
 """
 
 from __future__ import annotations
@@ -46,9 +47,13 @@ class Contact:
 class VirtualAir:
     """All links of all locks. A lock without power is out of range."""
 
-    def __init__(self, time: VirtualTime, locks: dict[str, VirtualLock]) -> None:
+    def __init__(
+        self, time: VirtualTime, locks: dict[str, VirtualLock],
+        breaks: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._time = time
         self._locks = locks
+        self._breaks = breaks
         self._handles = itertools.count(1)
         self._contacts: dict[int, Contact] = {}
         time.at_every_step(self._collect)
@@ -63,7 +68,7 @@ class VirtualAir:
 
     def send(self, contact: Contact, fragment: bytes) -> None:
         """Write one fragment; nothing happens on a link that is gone."""
-        self._later(contact, lambda: self._write(contact, fragment))
+        self._pass_on(contact, lambda: self._write(contact, fragment))
 
     def hang_up(self, contact: Contact) -> None:
         """The central hangs up, or gives up connecting; `down` follows."""
@@ -128,9 +133,15 @@ class VirtualAir:
         if contact is None:
             return
         if action[0] == SEND:
-            self._later(contact, lambda: contact.central.received(action[2]))
+            self._pass_on(contact, lambda: contact.central.received(action[2]))
         else:
             self._later(contact, lambda: self._end(contact, LOST))
+
+    def _pass_on(self, contact: Contact, deliver: Callable[[], None]) -> None:
+        if self._breaks():
+            self._later(contact, lambda: self._end(contact, LOST))
+        else:
+            self._later(contact, deliver)
 
     def _later(self, contact: Contact, work: Callable[[], None]) -> None:
         self._time.after(LATENCY_MS, lambda: None if contact.is_over else work())

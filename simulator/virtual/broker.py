@@ -27,9 +27,8 @@ class VirtualClient:
         self.is_connected = True
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        """Say something to everyone who wants to hear it."""
-        if self.is_connected:
-            self.broker.publish(topic, payload, retain)
+        """Say something to everyone who wants to hear it; lost when the connection ends at once."""
+        self.broker.after_a_moment(self, lambda: self.broker.publish(topic, payload, retain))
 
     def leave(self) -> None:
         """The connection ends; what is on its way does not arrive."""
@@ -67,11 +66,15 @@ class VirtualBroker:
                 if self._duplicates():
                     self._deliver(client, topic, payload, AGAIN_AFTER_MS)
 
+    def after_a_moment(
+        self, client: VirtualClient, work: Callable[[], None], extra_ms: int = 0
+    ) -> None:
+        """Do `work` when a message has crossed the connection of `client`, if it still can."""
+        self._time.after(
+            LATENCY_MS + extra_ms, lambda: work() if client.is_connected else None
+        )
+
     def _deliver(
         self, client: VirtualClient, topic: str, payload: bytes, extra_ms: int = 0
     ) -> None:
-        def arrive() -> None:
-            if client.is_connected:
-                client.hear(topic, payload)
-
-        self._time.after(LATENCY_MS + extra_ms, arrive)
+        self.after_a_moment(client, lambda: client.hear(topic, payload), extra_ms)

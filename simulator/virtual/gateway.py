@@ -171,9 +171,12 @@ class VirtualGateway:
             return
         if self._time.ms % SIGHT_EVERY_MS == 0:
             for lock in filter(self._air.advertises, list(self._credentials)):
-                self.tell(lambda machine, now, lock=lock: machine.sighted(lock, now))
+                self._sight(lock)
         if self.machine.next_timeout() <= self._time.ms / 1000:
             self.tell(lambda machine, now: machine.tick(now))
+
+    def _sight(self, lock: str) -> None:
+        self.tell(lambda machine, now: machine.sighted(lock, now))
 
     def _carry_out(self, action: Action) -> None:
         match action:

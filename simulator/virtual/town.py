@@ -27,17 +27,22 @@ JOURNAL_EPOCH = 1
 
 
 class VirtualTown:
-    """`unix_s` at the start; the locks' clocks stand still until `lock_clock_s` is moved."""
+    """`unix_s` at the start; the locks' clocks stand still until `lock_clock_s` is moved.
+
+    `duplicates`: whether a delivery of the broker comes twice; `breaks`: whether a link breaks at a
+    fragment.
+    """
 
     def __init__(
         self, trust: TrustFile, unix_s: int, folder: Path, random_bytes: Callable[[int], bytes],
         duplicates: Callable[[], bool] = lambda: False,
+        breaks: Callable[[], bool] = lambda: False,
     ) -> None:
         self.lock_clock_s = unix_s
         self.time = VirtualTime()
         self.locks: dict[str, VirtualLock] = {}
         self.gateways: dict[str, VirtualGateway] = {}
-        self.air = VirtualAir(self.time, self.locks)
+        self.air = VirtualAir(self.time, self.locks, breaks)
         self.broker = VirtualBroker(self.time, duplicates)
         self._trust = trust
         self._began_at = unix_s
