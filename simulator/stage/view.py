@@ -102,8 +102,8 @@ def rooms(cloud_rooms: Any, world: Any) -> list[dict[str, Any]]:
     doors = doors if isinstance(doors, dict) else {}
     listed = [_room(row, doors) for row in rows(cloud_rooms, "rooms") if text(row.get("room_id"))]
     named = {each["lock_id"] for each in listed}
-    strays = [{"lock_id": name} for name in sorted(doors) if name not in named][:MAX_ROWS]
-    return listed + [_room(each, doors) for each in strays]
+    strays = [_room({"lock_id": name}, doors) for name in sorted(doors) if name not in named]
+    return listed + [each for each in strays if each["door"]][:MAX_ROWS]
 
 
 def happenings(world: Any) -> list[dict[str, Any]]:
