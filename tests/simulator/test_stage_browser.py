@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,11 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    async def when(self, expression: str, wanted: Callable[[Any], bool] = bool) -> Any:
-        """The value of `expression` once it is as wanted."""
+    async def when(self, expression: str) -> Any:
+        """The value of `expression` once it has one that counts as true (an element is {})."""
+        tried = f"(() => {{ try {{ return {expression}; }} catch {{ return null; }} }})()"
         deadline = time.monotonic() + BOUND_S
-        while not wanted(value := await self.js(expression)):
+        while (value := await self.js(tried)) in (None, False, "", 0):
             assert time.monotonic() < deadline, f"{expression} is still {value!r}"
             await asyncio.sleep(LOOK_S)
         return value
@@ -119,16 +120,16 @@ async def _serve(app: web.Application) -> tuple[web.AppRunner, str]:
 
 async def _devtools(profile: Path) -> str:
     port_file = profile / "DevToolsActivePort"
-    async with asyncio.timeout(BOUND_S), aiohttp.ClientSession() as http:
-        while not (port_file.exists() and port_file.read_text().strip()):
+    deadline = time.monotonic() + BOUND_S
+    async with aiohttp.ClientSession() as http:
+        while time.monotonic() < deadline:
+            if port_file.exists() and (said := port_file.read_text().split()):
+                async with http.get(f"http://127.0.0.1:{said[0]}/json") as answer:
+                    for tab in await answer.json(content_type=None):
+                        if tab["type"] == "page":
+                            return tab["webSocketDebuggerUrl"]
             await asyncio.sleep(LOOK_S)
-        port = port_file.read_text().split()[0]
-        while True:
-            async with http.get(f"http://127.0.0.1:{port}/json") as answer:
-                for tab in await answer.json(content_type=None):
-                    if tab["type"] == "page":
-                        return tab["webSocketDebuggerUrl"]
-            await asyncio.sleep(LOOK_S)
+    raise AssertionError("chromium did not start")
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ async def test_page_says_calmly_who_is_away_and_recovers_by_itself(scene: Scene)
     notice = await page.when("document.querySelector('.notice[data-down=cloud]')?.textContent")
     doors = await page.js("document.querySelectorAll('.door').length")
     scene.fakes.mode["cloud"] = "up"
-    await page.when("document.querySelector('.notice') === null")
+    await page.when("document.querySelector('[data-down=cloud]') === null")
 
     assert "つながりません" in notice
     assert doors == 3
