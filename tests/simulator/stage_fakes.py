@@ -51,6 +51,7 @@ class Fakes:
     chips: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(LOCKS, True))
     bookings: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {"佐藤": [], "鈴木": [], "高橋": []}
     )
@@ -99,20 +100,17 @@ class Fakes:
         await asyncio.sleep(0.6)
         self.happened(name, door.drive(pin, 0))
 
-    def note(self, name: str, event: int, code: int, source: int, who: str | None) -> None:
-        self.records.append(
-            {
-                "lock_id": name,
-                "seq": len(self.records) + 1,
-                "time_lo": int(town_now()),
-                "time_hi": int(town_now()) + 1,
-                "event": event,
-                "code": code,
-                "source": source,
-                "holder_name": who,
-                "chain_ok": True,
-            }
-        )
+    def note(
+        self, lock_id: str, event: str, result: str, path: str | None, who: str | None,
+        reason: str | None = None,
+    ) -> None:  # fmt: skip
+        holder = {"booking_id": "b", "holder_name": who} if who else None
+        self.records.append({
+            "lock_id": lock_id, "room": LOCKS[lock_id], "journal_epoch": 1,
+            "seq": len(self.records) + 1, "time_lo": int(town_now()), "time_hi": None,
+            "event": event, "result": result, "reason": reason, "path": path, "subject": None,
+            "who": holder, "hash": "00", "received_at": int(town_now()),
+        })  # fmt: skip
 
 
 def application(fakes: Fakes) -> web.Application:
@@ -210,7 +208,8 @@ def _cloud(app: web.Application, fakes: Fakes) -> None:
                 {"code": "NOT_STAFF", "ja": "x", "ja-simple": "x", "en": "x"}, status=401
             )
         what = request.match_info["what"]
-        return web.json_response(fakes.bookings if what == "bookings" else fakes.records)
+        listed = {"bookings": fakes.bookings, "audit": fakes.records, "alarms": fakes.alarms}
+        return web.json_response(listed[what])
 
     async def staff_act(request: web.Request) -> web.Response:
         booking = next(
@@ -282,11 +281,13 @@ def _phone(app: web.Application, fakes: Fakes) -> None:
                 {**answer, "authentic": False, "code": "WRONG_LOCK", "texts": WRONG}
             )
         if key["starts_at"] > town_now():
-            fakes.note(key["lock_id"], 3, 34, 1, who)
+            fakes.note(
+                key["lock_id"], "LockOperationError", "refused", "offline", who, "NOT_YET_VALID"
+            )
             return web.json_response(
                 {**answer, "code": "NOT_YET_VALID", "texts": EARLY, "opens_at": key["starts_at"]}
             )
-        fakes.note(key["lock_id"], 2, 1, 1 if wanted["path"] == "offline" else 2, who)
+        fakes.note(key["lock_id"], "LockOperation", "unlock", wanted["path"], who)
         pin = PIN_MOTOR_RETRACT if wanted["command"] == "unlock" else PIN_MOTOR_EXTEND
         await fakes.drive(key["lock_id"], pin)
         return web.json_response({**answer, "code": "OPENED", "granted": True, "texts": OPENED})

@@ -135,7 +135,7 @@ def test_view_never_fails_on_junk(junk: Any) -> None:
     listed = [
         view.rooms(junk, junk),
         view.bookings(junk),
-        view.record(junk),
+        view.record(junk, junk),
         view.phones(junk),
         view.gateways(junk),
         view.happenings(junk),
@@ -146,30 +146,30 @@ def test_view_never_fails_on_junk(junk: Any) -> None:
     assert view.is_restless(junk) is False
 
 
-def test_record_reads_numbers_of_the_wire_and_names_alike() -> None:
-    rows = [
-        {"lock_id": "a", "seq": 1, "time_lo": 10, "event": 3, "code": 34, "source": 2},
-        {
-            "lock_id": "a",
-            "seq": 2,
-            "at": 11,
-            "event": "LOCK_OPERATION",
-            "code": "UNLOCK",
-            "source": "HOLDER",
-            "holder_name": "佐藤",
-            "chain_ok": True,
-        },
-    ]
+async def test_record_shows_who_and_whether_the_chain_holds(stage: Stage) -> None:
+    stage.fakes.note("lock-aa1", "LockOperation", "unlock", "offline", "佐藤 花子")
+    stage.fakes.note("lock-bb2", "LockOperationError", "refused", "relay", "鈴木", "NOT_YET_VALID")
+    stage.fakes.alarms.append({"kind": "AUDIT_GAP", "device": "lock-bb2"})
 
-    newest, oldest = view.record(rows)
+    picture = await stage.picture_when(lambda seen: len(seen["record"]) == 2)
 
-    assert (newest["code"], newest["holder_name"], newest["chain_ok"]) == ("UNLOCK", "佐藤", True)
-    assert (oldest["event"], oldest["code"], oldest["source"], oldest["chain_ok"]) == (
-        "LOCK_OPERATION_ERROR",
-        "NOT_YET_VALID",
-        "REMOTE",
-        None,
+    refused, opened = picture["record"]
+    assert (opened["result"], opened["holder_name"], opened["chain_ok"]) == (
+        "unlock",
+        "佐藤 花子",
+        True,
     )
+    assert (refused["reason"], refused["path"], refused["chain_ok"]) == (
+        "NOT_YET_VALID",
+        "relay",
+        False,
+    )
+
+
+def test_chain_is_not_called_whole_when_alarms_cannot_be_read() -> None:
+    (row,) = view.record([{"lock_id": "a", "seq": 1, "event": "Boot"}], None)
+
+    assert row["chain_ok"] is None
 
 
 # --- acts
