@@ -3,9 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-CHECKED := protocol kannuki simulator hil_tests firmware gateway provisioning cloud tests
 
-.PHONY: help setup demo check test soak lock clean
+.PHONY: help setup demo check test soak vectors lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +30,10 @@ test: ## everything: quick tests, system tests, both depths, browser
 soak: ## the long runs: faults for minutes, memory, leaks
 	@packaging/setup.sh test
 	$(PYTEST) -m soak --timeout 3600
+
+vectors: setup ## make protocol/vectors and docs/spec/asyncapi.json anew
+	$(BIN)/python -m tests.protocol.generate_vectors
+	$(BIN)/python -m kannuki.asyncapi
 
 lock: setup ## resolve again every package in requirements/lock.txt, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade \

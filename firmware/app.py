@@ -5,6 +5,7 @@ bench runs on a new board; `main` is what runs from power-on for ever.
 """
 
 import asyncio
+import gc
 import json
 import os
 
@@ -23,6 +24,7 @@ from protocol.keys import lock_kdk
 
 SENSE_EVERY_MS = 20
 DATA_FOLDER = "/data"
+COLLECT_EVERY_BYTES = 8192  # collect early: garbage that lies long cuts the heap into small pieces
 
 
 def load(storage: FileStorage) -> tuple:
@@ -44,6 +46,8 @@ async def _sense_forever(lock: Lock, board: Board, uptime: Uptime, flag: asyncio
 
 
 async def _run(storage: FileStorage) -> None:
+    gc.collect()
+    gc.threshold(COLLECT_EVERY_BYTES)
     config, kdks = load(storage)
     board, uptime, flag = Board(), Uptime(), asyncio.ThreadSafeFlag()
     crypto = Crypto(verify, os.urandom)

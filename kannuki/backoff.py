@@ -1,4 +1,7 @@
-"""How long to wait before trying again. Pure: the caller counts, draws the random number, sleeps."""
+"""How long to wait before trying again. Pure.
+
+The caller counts failures, draws the random number and sleeps.
+"""
 
 from __future__ import annotations
 

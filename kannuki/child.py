@@ -17,7 +17,7 @@ PARENT_GONE = 125
 
 
 def main(argv: list[str]) -> None:
-    """Replaces this process; returns never, except by exit 125 (parent gone) or 127 (no program)."""
+    """Replaces this process; exits with 125 (parent gone) or 127 (no program) otherwise."""
     parent_pid, program = int(argv[0]), argv[1:]
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         sys.exit(f"child: prctl failed: {os.strerror(ctypes.get_errno())}")

@@ -27,7 +27,7 @@ TOPIC_ROOT = "kannuki/v1"
 MAX_PAYLOAD_BYTES = 65536
 
 
-def _from_base64url(value: Any) -> bytes:
+def from_base64url(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str) or "=" in value:
@@ -51,7 +51,7 @@ def _bounded(raw: bytes) -> bytes:
 
 Bytes = Annotated[
     bytes,
-    BeforeValidator(_from_base64url),
+    BeforeValidator(from_base64url),
     AfterValidator(_bounded),
     PlainSerializer(to_base64url, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "maxLength": 43691}),

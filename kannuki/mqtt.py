@@ -16,6 +16,7 @@ import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -286,7 +287,7 @@ async def _subscribe(client: aiomqtt.Client, topic: str, qos: int) -> None:
             log.error("the broker refuses the subscription to %s: %s", topic, granted)
 
 
-async def _cancel(*futures: asyncio.Future[object] | asyncio.Future[None]) -> None:
+async def _cancel(*futures: asyncio.Future[Any]) -> None:
     """Ends what still runs and takes every result, so that none is reported as forgotten."""
     for future in futures:
         future.cancel()
@@ -303,4 +304,6 @@ def _expiry(left_s: float | None) -> Properties | None:
 
 
 def _will(will: Will | None) -> aiomqtt.Will | None:
-    return will and aiomqtt.Will(will.topic, will.payload, qos=1, retain=will.retain)
+    if will is None:
+        return None
+    return aiomqtt.Will(will.topic, will.payload, qos=1, retain=will.retain)

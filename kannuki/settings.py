@@ -47,7 +47,7 @@ def runtime_dir(environ: Mapping[str, str]) -> Path:
     usable = named.startswith("/") and os.access(named, os.W_OK)
     path = Path(named) / "kannuki" if usable else _private_temp()
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if path.stat().st_uid != os.getuid():
+    if path.is_symlink() or path.stat().st_uid != os.getuid():
         remedy = "set XDG_RUNTIME_DIR to a folder of your own"
         raise InputError(f"{path} belongs to another user", remedy)
     return path

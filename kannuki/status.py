@@ -2,7 +2,7 @@
 
 Decides the shape and place of the notes: `status.json` in the data folder, and one file for each
 supervisor in the user's runtime folder, so that `kannuki demo status` finds all that run. Notes of
-a parent that is gone are dropped by whoever reads them. Written by rename: a reader never sees half.
+a parent that is gone are dropped by whoever reads them. Written by rename: readers see all or none.
 
 Shape: {name, pid, started_ticks, data_dir, meta, children: [{name, state, pid, port, log,
 restarts, exit_code}]}
@@ -15,6 +15,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from kannuki.proc import started_ticks
+
 FILE_NAME = "status.json"
 
 
@@ -24,19 +26,6 @@ def write_atomic(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
-
-
-def started_ticks(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc(5), field 22); None when gone.
-
-    With the pid it names one process for ever: pids are used again, this pair is not.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    after_name = stat.rpartition(")")[2].split()  # the name may hold spaces and parentheses
-    return None if after_name[0] in "ZX" else int(after_name[19])
 
 
 def write_status(status: dict[str, Any], data_dir: Path, registry: Path) -> None:
@@ -62,12 +51,18 @@ def read_all_status(registry: Path, name: str | None = None) -> list[dict[str, A
 def _read_live(path: Path) -> dict[str, Any] | None:
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
-        alive = started_ticks(note["pid"]) == note["started_ticks"]
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
-        alive = False
-    if not alive:
+    except ValueError:
+        note = None
+    if not _is_live(note):
         path.unlink(missing_ok=True)
         return None
     return note
+
+
+def _is_live(note: Any) -> bool:
+    if not isinstance(note, dict) or not isinstance(note.get("name"), str):
+        return False
+    pid, ticks = note.get("pid"), note.get("started_ticks")
+    return isinstance(pid, int) and isinstance(ticks, int) and started_ticks(pid) == ticks

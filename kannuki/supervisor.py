@@ -1,9 +1,10 @@
 """Runs child processes: starts them in order, waits until each is ready, restarts, stops.
 
 Decides nothing about what the children do. A child is ready when it printed a JSON line with
-`"ready": true` on stdout, when its probe says so, or at once. Children die with this process, even
-when it is killed (kannuki.child). One that dies by itself is started again after a backoff; the
-supervisor of a stopped child leaves it stopped.
+`"ready": true` on stdout, when it listens on its port, when its probe says so, or at once. Children
+die with this process, even when it is killed (kannuki.child; Linux ties that to the thread that
+started them: keep the loop in the main thread). One that dies by itself is started again after a
+backoff; one that was stopped stays stopped.
 
 States of a child: stopped -> starting -> ready -> (dies) backoff -> starting ...
                    any -> stopped by `stop_child`; starting -> failed when it must not be restarted.
@@ -29,10 +30,12 @@ from typing import Any
 from kannuki import child as child_program
 from kannuki.backoff import Backoff
 from kannuki.errors import KannukiError
-from kannuki.status import started_ticks, withdraw, write_status
+from kannuki.proc import listens_on, started_ticks
+from kannuki.status import withdraw, write_status
 
 log = logging.getLogger(__name__)
 PROBE_EVERY_S = 0.05
+DRAIN_WITHIN_S = 1.0
 LINE_LIMIT_BYTES = 1 << 20
 
 
@@ -45,8 +48,8 @@ class ChildSpec:
     """What to run and when it counts as ready.
 
     env: added to this process's environment. ready: "line" (a JSON line with "ready": true on
-    stdout), a probe asked again and again until it says True, or None (at once). on_line gets every
-    JSON object that the child prints.
+    stdout), "port" (this process listens on `port`), a probe asked again and again until it says
+    True, or None (at once). on_line gets every JSON object that the child prints.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Child:
         self.is_ready = asyncio.Event()
         self._changed = changed
         self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def pid(self) -> int | None:
@@ -96,8 +100,10 @@ class Child:
 
     async def start(self) -> None:
         """Starts it and waits until it is ready; raises ChildFailed."""
+        self._stopping = False
         if self._keeper is None or self._keeper.done():
             self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
+            self._keeper.add_done_callback(self._keeper_ended)
         ready = asyncio.create_task(self.is_ready.wait())
         try:
             await asyncio.wait(
@@ -120,12 +126,25 @@ class Child:
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after `stop_within_s`; it stays stopped."""
+        self._stopping = True
+        await self._end_process()
         if self._keeper is not None:
+            if self.state != "backoff":  # its last words belong into the log
+                await asyncio.wait({self._keeper}, timeout=DRAIN_WITHIN_S)
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
-        await self._end_process()
+        await self._end_process()  # one that was being started meanwhile
         self._to("stopped")
+
+    def _keeper_ended(self, keeper: asyncio.Task[None]) -> None:
+        """A fault of ours (an on_line that raises) must not leave a child unsupervised."""
+        if keeper.cancelled() or keeper.exception() is None:
+            return
+        log.error("supervision of %s failed", self.spec.name, exc_info=keeper.exception())
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+        self._to("failed")
 
     async def _end_process(self) -> None:
         process = self.process
@@ -146,6 +165,8 @@ class Child:
         while True:
             started_at = time.monotonic()
             await self._run_once()
+            if self._stopping:
+                return
             policy = self.spec.restart
             if policy is None:
                 self._to("failed" if self.exit_code else "stopped")
@@ -215,10 +236,15 @@ class Child:
     async def _wait_ready(self) -> None:
         if self.spec.ready == "line":
             return
-        probe = self.spec.ready
-        while callable(probe) and not await probe():
+        while not await self._probe():
             await asyncio.sleep(PROBE_EVERY_S)
         self._to_ready()
+
+    async def _probe(self) -> bool:
+        if self.spec.ready == "port":
+            assert self.process is not None and self.spec.port is not None
+            return listens_on(self.process.pid, self.spec.port)
+        return not callable(self.spec.ready) or await self.spec.ready()
 
     def _to_ready(self) -> None:
         self._to("ready")

@@ -6,8 +6,8 @@
 #
 # Decides: which system parts are missing, and whether the environment is stale (a stamp holds the
 # digest of the lock file, of pyproject.toml and of the interpreter).
-# Does not: start or stop any service, touch files outside this folder, choose a package index
-# (pip's own configuration and environment apply).
+# Does not: start or stop any service, change anything outside this folder but the system parts it
+# installs, choose a package index (pip's own configuration and environment apply).
 # Exit codes: 0 ready, 2 wrong argument, 3 a system part is missing and could not be installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -57,19 +57,23 @@ missing_parts() {
     done <packaging/apt.txt
 }
 
-apt_install() { # root prefix, packages; no service is started: a broker of our own is a child process
-    local root="$1" policy=/usr/sbin/policy-rc.d ours=no
-    shift
-    if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
-        $root chmod 755 "$policy"
-        ours=yes
-    fi
-    local status=0
-    apt_get "$root" "$@" || { $root apt-get update -q >&2 && apt_get "$root" "$@"; } || status=$?
-    if [ $ours = yes ]; then $root rm -f "$policy"; fi
-    return $status
+# A package that brings a service (mosquitto) would start it; ours is a child process. Debian's way
+# to say so is a policy-rc.d that forbids it (invoke-rc.d(8)): ours is there only while apt runs.
+forbid_services() {
+    local root="$1" policy=/usr/sbin/policy-rc.d
+    [ ! -e "$policy" ] || return 0
+    # shellcheck disable=SC2064 # the values of now
+    trap "$root rm -f $policy" EXIT
+    printf '#!/bin/sh\nexit 101\n' | $root tee "$policy" >/dev/null
+    $root chmod 755 "$policy"
 }
+
+apt_install() ( # root prefix, packages; a subshell, so that the trap ends with it
+    root="$1"
+    shift
+    forbid_services "$root"
+    apt_get "$root" "$@" || { $root apt-get update -q >&2 && apt_get "$root" "$@"; }
+)
 
 apt_get() {
     local root="$1"
@@ -119,7 +123,7 @@ command -v git >/dev/null || missing "git is missing" "sudo apt-get install -y g
 PYTHON="$(find_python)"
 install_parts
 WANTED="$(digest)"
-if [ "$(cat "$STAMP" 2>/dev/null || true)" != "$WANTED" ]; then
+if [ ! -x "$VENV/bin/kannuki" ] || [ "$(cat "$STAMP" 2>/dev/null || true)" != "$WANTED" ]; then
     # A new lock over the old environment; a new interpreter or a moved folder starts afresh.
     [ -x "$VENV/bin/python" ] && [ -e "$STAMP.python" ] &&
         [ "$(cat "$STAMP.python")" = "$PYTHON $PWD" ] || make_venv

@@ -1,1 +1,1 @@
-"""The words both ends of a door speak. Pure Python, no I/O; unchanged on CPython and MicroPython."""
+"""The words both ends of a door speak. Pure Python without I/O, for CPython and MicroPython."""

@@ -51,7 +51,7 @@ class AuditError(ValueError):
 
 
 class Record:
-    """One event; `time` is a TimeBound or None, `subject` the cti of the token concerned or None."""
+    """One event; `time` is a TimeBound or None, `subject` the cti of the token or None."""
 
     def __init__(
         self,

@@ -23,9 +23,7 @@ def fragment(message: bytes, max_fragment: int) -> list:
         raise FrameError("a message has 1 to 4096 bytes")
     size = max(MIN_FRAGMENT_BYTES, min(max_fragment, MAX_FRAGMENT_BYTES)) - 1
     pieces = [message[at : at + size] for at in range(0, len(message), size)]
-    return [
-        bytes([_header(index, len(pieces))]) + piece for index, piece in enumerate(pieces)
-    ]
+    return [bytes([_header(index, len(pieces))]) + piece for index, piece in enumerate(pieces)]
 
 
 def _header(index: int, count: int) -> int:
@@ -35,7 +33,7 @@ def _header(index: int, count: int) -> int:
 
 
 class Reassembler:
-    """Puts fragments of one direction of one connection together. Never holds more than a message."""
+    """Joins the fragments of one direction of a connection. Never holds more than a message."""
 
     def __init__(self, max_message: int = MAX_MESSAGE_BYTES) -> None:
         self._max_message = max_message

@@ -26,6 +26,7 @@ from protocol.token import MAX_TOKEN_BYTES, is_lock_id
 WIRE_VERSION = 0
 NONCE_BYTES = 16
 MAX_PRESENTATION_BYTES = MAX_TOKEN_BYTES + 64
+MAX_HELLO_BYTES = 16
 
 HELLO = 1
 CHALLENGE = 2
@@ -43,7 +44,7 @@ COMMAND_SYNC = 4  # opens no door: starts housekeeping requests
 
 # Operations of a request (after an outcome with reason OK). Append only.
 REQUEST_STATE = 1  # null -> state map
-REQUEST_AUDIT = 2  # [from_seq, max_records] -> [epoch, [record, ...], seal]
+REQUEST_AUDIT = 2  # [from_seq, max_records] -> [batch, seal] (audit.encode_batch)
 REQUEST_STATUS_LIST = 3  # signed document -> version now held
 
 OK = 0
@@ -63,7 +64,7 @@ class SessionError(ValueError):
 
 
 class Challenge:
-    """What a lock says of itself at the start; `time` is a TimeBound, or None when it has no idea."""
+    """What a lock says of itself at the start; `time` is a TimeBound, or None if unknown."""
 
     def __init__(
         self,
@@ -103,7 +104,12 @@ def encode_hello(version: int = WIRE_VERSION) -> bytes:
 
 
 def decode_hello(body: bytes) -> int:
-    """The newest wire version that the holder speaks."""
+    """The newest wire version that the holder speaks. Raises SessionError.
+
+    Longer bodies are refused unread: this is the first thing a stranger says, and thousands of
+    empty items would fill a small heap.
+    """
+    _need(len(body) <= MAX_HELLO_BYTES)
     (version,) = _array(body, 1)
     _need(_is_uint(version))
     return version

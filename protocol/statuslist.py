@@ -25,10 +25,16 @@ class StatusListError(ValueError):
 
 
 class StatusList:
-    """version: never falls on a lock; min_iat: every token issued before it is revoked (0: none)."""
+    """version: never falls on a lock; min_iat: tokens issued before it are revoked (0: none)."""
 
     def __init__(
-        self, lock_id: str, version: int, issued_at: int, base_hour: int, min_iat: int, entries: bytes
+        self,
+        lock_id: str,
+        version: int,
+        issued_at: int,
+        base_hour: int,
+        min_iat: int,
+        entries: bytes,
     ) -> None:
         self.lock_id = lock_id
         self.version = version

@@ -32,7 +32,7 @@ _PERMISSION = {
 
 
 class IssuerKey:
-    """One row of the keyset: what the key may sign. max_lifetime_s bounds expires_at - not_before."""
+    """One row of the keyset; max_lifetime_s bounds expires_at - not_before of what it signs."""
 
     def __init__(self, public_key: bytes, role: int, permissions: int, max_lifetime_s: int) -> None:
         self.public_key = public_key
@@ -115,7 +115,9 @@ def verify(
     return Allowed(token, command, key)
 
 
-def verify_document(trust: Trust, crypto: Crypto, signed: cose.Signed, role: int, context: bytes) -> bool:
+def verify_document(
+    trust: Trust, crypto: Crypto, signed: cose.Signed, role: int, context: bytes
+) -> bool:
     """Whether a key of `role` in the keyset signed this document in this `context`."""
     issuer = trust.keyset.get(signed.kid)
     if issuer is None or issuer.role != role:

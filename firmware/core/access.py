@@ -17,7 +17,7 @@ _SOURCES = {
     session.COMMAND_UNLOCK_REMOTE: audit.SOURCE_REMOTE,
     session.COMMAND_LOCK: audit.SOURCE_HOLDER,
 }
-MAX_RECORDS_PER_REPLY = 24
+MAX_RECORDS_PER_REPLY = 8  # a reply of about 1 kB: the heap has no large free pieces
 
 
 class Access:

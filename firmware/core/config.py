@@ -101,5 +101,7 @@ def _keyset(rows: Any) -> dict:
     for public_key, role, permissions, max_lifetime_s in rows:
         if len(public_key) != KEY_BYTES:
             raise ConfigError("an issuer key has 32 bytes")
+        if key_id(public_key) in keyset:
+            raise ConfigError("two issuer keys have one key id")
         keyset[key_id(public_key)] = IssuerKey(public_key, role, permissions, max_lifetime_s)
     return keyset

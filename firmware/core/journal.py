@@ -97,14 +97,13 @@ class Journal:
 
     def _last_good(self, first: int) -> tuple:
         """(last valid record or None, how many valid ones, whether nothing torn follows)."""
-        data = self._storage.read(self._name(first))
-        raw, good = None, 0
-        while good * SLOT_BYTES < len(data):
-            found = decode_slot(data[good * SLOT_BYTES : (good + 1) * SLOT_BYTES])
+        name, raw, good = self._name(first), None, 0
+        while True:
+            slot = self._storage.read(name, good * SLOT_BYTES, SLOT_BYTES)
+            found = decode_slot(slot)
             if found is None:
-                break
+                return raw, good, not slot
             raw, good = found, good + 1
-        return raw, good, good * SLOT_BYTES == len(data)
 
     def _start_segment(self, seq: int) -> None:
         if seq in self._segments:  # left empty or torn by a cut: nothing in it was acknowledged
@@ -120,13 +119,15 @@ class Journal:
         return max(first for first in self._segments if first <= seq)
 
     def _read_segment(self, first: int, seq: int, count: int) -> list:
-        data = self._storage.read(self._name(first), (seq - first) * SLOT_BYTES, count * SLOT_BYTES)
+        """Slot by slot: a chip's heap has no large free pieces."""
         found = []
-        for at in range(0, len(data), SLOT_BYTES):
-            raw = decode_slot(data[at : at + SLOT_BYTES])
+        name, at = self._name(first), (seq - first) * SLOT_BYTES
+        while len(found) < count:
+            raw = decode_slot(self._storage.read(name, at, SLOT_BYTES))
             if raw is None:
                 break
             found.append(raw)
+            at += SLOT_BYTES
         return found
 
     @staticmethod

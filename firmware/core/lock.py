@@ -11,7 +11,7 @@ from firmware.core.config import Config
 from firmware.core.door import JAMMED, LOCKED, UNLOCKED, Door, Sensors
 from firmware.core.journal import Journal
 from firmware.core.session import Sessions
-from protocol import audit, keys, session, statuslist
+from protocol import audit, keys, lockstate, session, statuslist
 from protocol.crypto import Crypto
 from protocol.session import Challenge
 from protocol.shim import Any, Callable
@@ -21,13 +21,11 @@ from protocol.verify import Trust
 
 STATUS_FILE = "status.cose"
 
-# Keys and codes of the state map (REQUEST_STATE). Append only.
-STATE_BOLT, STATE_DOOR, STATE_STATUS_VERSION, STATE_HEAD_SEQ = 1, 2, 3, 4
-STATE_TIME_LO, STATE_TIME_HI, STATE_OLDEST_SEQ, STATE_JOURNAL_EPOCH = 5, 6, 7, 8
-BOLT_LOCKED, BOLT_UNLOCKED, BOLT_MOVING, BOLT_JAMMED = 1, 2, 3, 4
-LEAF_OPEN, LEAF_CLOSED = 0, 1
-
-_BOLT_CODES = {LOCKED: BOLT_LOCKED, UNLOCKED: BOLT_UNLOCKED, JAMMED: BOLT_JAMMED}
+_BOLT_CODES = {
+    LOCKED: lockstate.BOLT_LOCKED,
+    UNLOCKED: lockstate.BOLT_UNLOCKED,
+    JAMMED: lockstate.BOLT_JAMMED,
+}
 
 
 class Lock:
@@ -102,16 +100,16 @@ class Lock:
 
     def state(self) -> dict:
         """What a holder of an open session may know of the door."""
-        now = self.now()
+        now, closed = self.now(), self.door.sensors.closed
         return {
-            STATE_BOLT: _BOLT_CODES.get(self.door.state, BOLT_MOVING),
-            STATE_DOOR: LEAF_CLOSED if self.door.sensors.closed else LEAF_OPEN,
-            STATE_STATUS_VERSION: self.trust.status.version,
-            STATE_HEAD_SEQ: self.journal.head_seq,
-            STATE_TIME_LO: None if now is None else now.lo,
-            STATE_TIME_HI: None if now is None else now.hi,
-            STATE_OLDEST_SEQ: self.journal.oldest_seq,
-            STATE_JOURNAL_EPOCH: self.journal.epoch,
+            lockstate.STATE_BOLT: _BOLT_CODES.get(self.door.state, lockstate.BOLT_MOVING),
+            lockstate.STATE_DOOR: lockstate.LEAF_CLOSED if closed else lockstate.LEAF_OPEN,
+            lockstate.STATE_STATUS_VERSION: self.trust.status.version,
+            lockstate.STATE_HEAD_SEQ: self.journal.head_seq,
+            lockstate.STATE_TIME_LO: None if now is None else now.lo,
+            lockstate.STATE_TIME_HI: None if now is None else now.hi,
+            lockstate.STATE_OLDEST_SEQ: self.journal.oldest_seq,
+            lockstate.STATE_JOURNAL_EPOCH: self.journal.epoch,
         }
 
 

@@ -38,7 +38,7 @@ class Connection:
     def __init__(self, handle: int, at: int) -> None:
         self.handle = handle
         self.max_fragment = _DEFAULT_MTU - _ATT_HEADER_BYTES
-        self.inbox = frames.Reassembler()
+        self.inbox = frames.Reassembler(session.MAX_PRESENTATION_BYTES)
         self.state = _NEW
         self.connected_at = at
         self.deadline = at + GREET_WITHIN_MS
@@ -46,6 +46,10 @@ class Connection:
         self.challenge = self.bound = b""
         self.token = self.key = None
         self.counter = 0
+
+    def proven(self, at: int) -> bool:
+        """Whether this peer has shown a key, now or as the housekeeper whose link it is."""
+        return self.state == _OPEN or at < self.housekeeper_until
 
 
 class Sessions:
@@ -67,8 +71,8 @@ class Sessions:
         """A central has connected; when slots run out, the oldest unproven one goes."""
         self._connections[handle] = Connection(handle, at)
         if len(self._connections) > MAX_SLOTS:
-            unproven = [c for c in self._connections.values() if c.state != _OPEN]
-            self._drop(min(unproven, key=_seniority), reasons.BUSY, at)
+            unproven = [c for c in self._connections.values() if not c.proven(at)]
+            self._evict(min(unproven, key=_seniority))
 
     def mtu_changed(self, handle: int, mtu: int) -> None:
         """The central has agreed on an ATT MTU, 23 to 517."""
@@ -94,6 +98,9 @@ class Sessions:
             self._drop(connection, reasons.MALFORMED, at)
         except SessionError:
             self._drop(connection, reasons.MALFORMED, at)
+        except MemoryError:  # a message that this heap cannot hold is refused like any garbage
+            connection.inbox = frames.Reassembler(session.MAX_PRESENTATION_BYTES)
+            self._drop(connection, reasons.TOO_LARGE, at)
 
     def tick(self, at: int) -> None:
         """Hang up on everyone who is late."""
@@ -153,6 +160,7 @@ class Sessions:
 
     def _open(self, connection: Connection, verdict: Any, at: int) -> None:
         connection.state = _OPEN
+        connection.inbox = frames.Reassembler()  # longer messages are for the proven
         connection.token, connection.key, connection.counter = verdict.token, verdict.key, 0
         connection.deadline = at + IDLE_WITHIN_MS
         if verdict.token.permissions & MAINTAIN:
@@ -161,9 +169,12 @@ class Sessions:
     def _on_request(self, connection: Connection, message: bytes, at: int) -> None:
         request, mac = session.split_mac(message)
         expected = session.request_mac(connection.key, connection.bound, request)
-        counter, operation, argument = session.decode_request(request[1:])
-        if not same_bytes(mac, expected) or counter != connection.counter + 1:
+        if not same_bytes(mac, expected):
             self._drop(connection, reasons.BAD_MAC, at)
+            return
+        counter, operation, argument = session.decode_request(request[1:])
+        if counter != connection.counter + 1:
+            self._drop(connection, reasons.NO_SESSION, at)
             return
         connection.counter = counter
         connection.deadline = at + IDLE_WITHIN_MS
@@ -181,6 +192,12 @@ class Sessions:
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
         self._send(connection, session.encode_refusal(reason))
         self._end(connection, at)
+
+    def _evict(self, connection: Connection) -> None:
+        """Hang up at once: the slot is wanted."""
+        self.dropped[reasons.BUSY] = self.dropped.get(reasons.BUSY, 0) + 1
+        self._send(connection, session.encode_refusal(reasons.BUSY))
+        self._hang_up(connection)
 
     def _end(self, connection: Connection, at: int) -> None:
         if connection.housekeeper_until > at:

@@ -19,6 +19,8 @@ import micropython
 BOARD_LOST_EXIT = 70
 _CONNECT_TRIES = 50
 _CONNECT_PAUSE_MS = 100
+_IPPROTO_TCP = 6
+_TCP_NODELAY = 1
 _READ_BYTES = 256  # small and allocated once: a chip's heap has no large free pieces for long
 
 
@@ -207,6 +209,7 @@ def _connect(address: object) -> object:
         sock = socket.socket()
         try:
             sock.connect(address)
+            sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)  # a note must not hold up a request
             sock.setblocking(False)
             return sock
         except OSError:

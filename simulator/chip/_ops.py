@@ -26,8 +26,7 @@ GATTS_SET_BUFFER = 0x1C  # handle(u16) size(u16) append(u8)
 # notes, chip -> board
 PIN_OUT = 0x40  # pin(u8) value(u8)
 RTC_SET = 0x41  # f64 Unix seconds
-READ_ANSWER = 0x42  # token(u16) att_error(u8)
-WRITE_TAKEN = 0x45  # token(u16): the interrupt for this write has run
+ACCESS_ANSWER = 0x42  # token(u16) att_error(u8): the irq of READ_ASKED or WRITTEN has run
 RESETTING = 0x43  # reset cause(u8): what the next HELLO shall be told
 WATCHDOG = 0x44  # timeout_ms(u32): start or feed
 

@@ -143,29 +143,23 @@ class BLE:
 
     def _event(self, op: int, payload: bytes) -> None:
         if op == ops.READ_ASKED:
-            self._answer_read(*struct.unpack(">HHH", payload))
+            self._access(_IRQ_GATTS_READ_REQUEST, payload)
         elif op == ops.WRITTEN:
-            self._take_write(*struct.unpack(">HHH", payload))
+            self._access(_IRQ_GATTS_WRITE, payload)
         elif self._irq is not None:
             number, data = _as_irq(op, payload)
             if number:
                 self._irq(number, data)
 
-    def _answer_read(self, token: int, connection: int, handle: int) -> None:
+    def _access(self, number: int, payload: bytes) -> None:
+        """Run the irq while the peer waits, as NimBLE does: no other write comes in between."""
+        token, connection, handle = struct.unpack(">HHH", payload)
         refusal = 0
         try:
             if self._irq is not None:
-                refusal = self._irq(_IRQ_GATTS_READ_REQUEST, (connection, handle)) or 0
+                refusal = self._irq(number, (connection, handle)) or 0
         finally:
-            link.note(ops.READ_ANSWER, struct.pack(">HB", token, refusal))
-
-    def _take_write(self, token: int, connection: int, handle: int) -> None:
-        # As on the ESP32: the peer gets its response, and the next write, after the interrupt.
-        try:
-            if self._irq is not None:
-                self._irq(_IRQ_GATTS_WRITE, (connection, handle))
-        finally:
-            link.note(ops.WRITE_TAKEN, struct.pack(">H", token))
+            link.note(ops.ACCESS_ANSWER, struct.pack(">HB", token, refusal))
 
     # --- GAP
 

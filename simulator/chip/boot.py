@@ -56,8 +56,16 @@ def _mount(image: str) -> None:
     sys.path[:] = [".frozen", "/lib"]
 
 
-def _run(source: str, name: str) -> None:
-    exec(compile(source, name, "exec"), {"__name__": "__main__"})  # noqa: S102  our job
+def _run(source: str, name: str) -> int:
+    """0: it ended by itself. 1: it raised, the trace is on standard error."""
+    try:
+        exec(compile(source, name, "exec"), {"__name__": "__main__"})  # noqa: S102  our job
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001  the chip's program is not ours
+        sys.print_exception(error, sys.stderr)
+        return 1
+    return 0
 
 
 def _read(path: str) -> str:
@@ -79,8 +87,7 @@ def main(arguments: list) -> int:
     except OSError as error:
         sys.stderr.write(f"boot: cannot start from {arguments[0]}: {error}\n")
         return 2
-    _run(source, "/main.py" if len(arguments) == 1 else "<stdin>")
-    return 0
+    return _run(source, "/main.py" if len(arguments) == 1 else "<stdin>")
 
 
 sys.exit(main(sys.argv[1:]))

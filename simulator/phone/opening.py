@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from protocol import holder, reasons, session
 from protocol.holder import Credential, HolderSession
+from protocol.lockstate import BOLT_JAMMED, BOLT_UNLOCKED, STATE_BOLT
 
-_STATE_BOLT, _BOLT_UNLOCKED, _BOLT_JAMMED = 1, 2, 4
 _MOVED_WITHIN_S = 4.0
 _ASK_EVERY_S = 0.1
 
@@ -27,6 +28,18 @@ class Transport(Protocol):
     async def send(self, message: bytes) -> None: ...
 
     async def receive(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """A holder's ports: seconds that never run backwards, waiting, and random bytes."""
+
+    now_s: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]]
+    random_bytes: Callable[[int], bytes]
+
+
+REAL = Surroundings(time.monotonic, asyncio.sleep, os.urandom)
 
 
 @dataclass(frozen=True)
@@ -53,51 +66,54 @@ class Result:
 
 
 async def attempt(
-    transport: Transport, credential: Credential, command: int, confirm: bool = True
+    transport: Transport, credential: Credential, command: int, confirm: bool = True,
+    around: Surroundings = REAL,
 ) -> Result:
     """Greet, present, and return what came of it. Transport errors pass through."""
-    machine = HolderSession(credential, command, os.urandom)
-    started = time.perf_counter()
+    machine = HolderSession(credential, command, around.random_bytes)
+    started_at = around.now_s()
     events = machine.start()
     while True:
         for event in events:
             if event[0] == holder.SEND:
                 await transport.send(event[1])
             elif event[0] == holder.OUTCOME:
-                ms = (time.perf_counter() - started) * 1000
-                return await _conclude(transport, machine, event[1], command, ms, confirm)
+                ms = (around.now_s() - started_at) * 1000
+                told = _outcome(event[1], command, ms)
+                if not confirm or told.code != "OPENED":
+                    return told
+                return _seen_to_move(told, await _bolt_after(transport, machine, around))
             else:
                 return _unproven(event)
         events = machine.receive(await transport.receive())
 
 
-async def _conclude(
-    transport: Transport, machine: HolderSession, outcome: session.Outcome, command: int,
-    ms: float, confirm: bool,
-) -> Result:
+def _outcome(outcome: session.Outcome, command: int, ms: float) -> Result:
     head = (outcome.head_seq, outcome.head_hash)
     if outcome.reason != session.OK:
         opens_at = outcome.detail.get(session.DETAIL_OPENS_AT)
         return Result(reasons.name(outcome.reason), True, ms, opens_at, head=head)
-    if command == session.COMMAND_LOCK:
-        return Result("LOCKED", True, ms, head=head)
-    bolt = await _bolt_after(transport, machine) if confirm else None
-    if bolt == _BOLT_JAMMED:
-        return Result("JAMMED", True, ms, head=head, bolt=bolt)
-    return Result("OPENED", True, ms, head=head, bolt=bolt)
+    code = "LOCKED" if command == session.COMMAND_LOCK else "OPENED"
+    return Result(code, True, ms, head=head)
 
 
-async def _bolt_after(transport: Transport, machine: HolderSession) -> int | None:
+def _seen_to_move(told: Result, bolt: int | None) -> Result:
+    return replace(told, code="JAMMED" if bolt == BOLT_JAMMED else told.code, bolt=bolt)
+
+
+async def _bolt_after(
+    transport: Transport, machine: HolderSession, around: Surroundings
+) -> int | None:
     """Where the bolt is once it has moved, or its last known place when that takes too long."""
-    bolt, deadline = None, time.monotonic() + _MOVED_WITHIN_S
-    while bolt not in (_BOLT_UNLOCKED, _BOLT_JAMMED) and time.monotonic() < deadline:
+    bolt, deadline = None, around.now_s() + _MOVED_WITHIN_S
+    while bolt not in (BOLT_UNLOCKED, BOLT_JAMMED) and around.now_s() < deadline:
         ((_, request),) = machine.request(session.REQUEST_STATE, None)
         await transport.send(request)
         ((kind, *answer),) = machine.receive(await transport.receive())
         if kind != holder.REPLY or not isinstance(answer[1], dict):
             return bolt
-        bolt = answer[1].get(_STATE_BOLT)
-        await asyncio.sleep(_ASK_EVERY_S)
+        bolt = answer[1].get(STATE_BOLT)
+        await around.sleep(_ASK_EVERY_S)
     return bolt
 
 

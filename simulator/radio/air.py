@@ -43,6 +43,8 @@ class Advert:
 class AirLink(LocalLink):
     """Carries packets between exactly the two ends of a link; adverts only to who listens."""
 
+    controllers: set["AirController"]  # type: ignore[assignment]  # only ours are ever added
+
     def __init__(self) -> None:
         super().__init__()
         self._handles = itertools.cycle(range(1, MAX_HANDLE + 1))
@@ -52,7 +54,7 @@ class AirLink(LocalLink):
         used = {link.handle for c in self.controllers for link in c.le_connections.values()}
         return next(handle for handle in self._handles if handle not in used)
 
-    def end_of(self, own: hci.Address, peer: hci.Address) -> Controller | None:
+    def end_of(self, own: hci.Address, peer: hci.Address) -> "AirController | None":
         for controller in self.controllers:
             link = controller.le_connections.get(peer)
             if link is not None and link.self_address == own:
@@ -88,8 +90,10 @@ class AirLink(LocalLink):
         data: bytes,
     ) -> None:
         link = sender_controller.le_connections.get(destination_address)
-        peer = link and self.end_of(destination_address, link.self_address)
-        if peer:
+        if link is None:
+            return
+        peer = self.end_of(destination_address, link.self_address)
+        if peer is not None:
             asyncio.get_running_loop().call_soon(
                 peer.on_link_acl_data, link.self_address, transport, data
             )
@@ -104,6 +108,8 @@ class AirLink(LocalLink):
 
 class AirAdvertiser(LegacyAdvertiser):
     """Sends its advert every interval (HCI counts it in 0.625 ms) as long as it is enabled."""
+
+    controller: "AirController"
 
     def _on_timer_fired(self) -> None:
         self.send_advertising_data()
@@ -123,6 +129,7 @@ class AirAdvertiser(LegacyAdvertiser):
 class AirController(Controller):
     """A Bumble controller with the corners closed that a long-running simulation falls into."""
 
+    link: AirLink
     le_features = Controller.le_features & ~(
         hci.LeFeatureMask.LE_EXTENDED_ADVERTISING | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
     )

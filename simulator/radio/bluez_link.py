@@ -27,7 +27,7 @@ HIDDEN_SERVICES = (
     "00001800-0000-1000-8000-00805f9b34fb",
     "00001801-0000-1000-8000-00805f9b34fb",
 )
-REFUSALS = {
+REFUSALS: dict[int, tuple[str, str]] = {
     att.ErrorCode.READ_NOT_PERMITTED: ("NotPermitted", "Read not permitted"),
     att.ErrorCode.WRITE_NOT_PERMITTED: ("NotPermitted", "Write not permitted"),
     att.ErrorCode.INSUFFICIENT_AUTHORIZATION: ("NotAuthorized", "Not authorized"),

@@ -121,7 +121,10 @@ class Boards:
         if older is not None:
             log.warning("board: %s: a second chip came, the first one is cut off", name)
             older.unplug("replaced by a newer connection")
-        chip = self.chips[name] = Chip(self, name, writer)
+        try:
+            chip = self.chips[name] = Chip(self, name, writer)
+        except ValueError as error:
+            raise Garbage(f"no place for board {name}: {error}") from error
         chip.greet()
         self.counts["boots"] += 1
         return chip
@@ -302,15 +305,10 @@ class Chip:
         (unix_s,) = struct.unpack(">d", payload)
         self._memory.rtc_error_s = unix_s - self._boards.clock.unix_s()
 
-    def _read_answer(self, payload: bytes) -> None:
+    def _access_answer(self, payload: bytes) -> None:
         token, refusal = struct.unpack(">HB", payload)
         if self.radio is not None:
-            self.radio.interrupt_ran(token, refusal)
-
-    def _write_taken(self, payload: bytes) -> None:
-        (token,) = struct.unpack(">H", payload)
-        if self.radio is not None:
-            self.radio.interrupt_ran(token)
+            self.radio.answer_access(token, refusal)
 
     def _resetting(self, payload: bytes) -> None:
         (self._memory.reset_cause,) = struct.unpack(">B", payload)
@@ -346,8 +344,7 @@ class Chip:
     _NOTES: ClassVar = {
         ops.PIN_OUT: _pin_out,
         ops.RTC_SET: _rtc_set,
-        ops.READ_ANSWER: _read_answer,
-        ops.WRITE_TAKEN: _write_taken,
+        ops.ACCESS_ANSWER: _access_answer,
         ops.RESETTING: _resetting,
         ops.WATCHDOG: _feed_watchdog,
     }

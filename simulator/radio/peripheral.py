@@ -12,6 +12,7 @@ import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from bumble import att, gatt
 from bumble.core import UUID, BaseBumbleError
@@ -24,7 +25,7 @@ from simulator.radio.air import Air, Antenna
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS = 4  # the ESP32 port's CONFIG_BT_NIMBLE_MAX_CONNECTIONS
+MAX_CONNECTIONS = 4  # the ESP32 port: CONFIG_BT_NIMBLE_MAX_CONNECTIONS
 DEFAULT_BUFFER_BYTES = 20
 CHIP_ANSWER_TIMEOUT_S = 25  # below ATT's 30 s transaction timeout
 HCI_TIMEOUT_S = 5
@@ -51,17 +52,19 @@ class _Wire:
 
     air: Air
     name: str
-    sink: object = None
+    sink: Any = None
     antenna: Antenna = field(init=False)
+    terminated: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        self.terminated = asyncio.get_running_loop().create_future()
         self.antenna = self.air.attach(self.name, self._to_host)
 
     def _to_host(self, packet: bytes) -> None:
         if self.sink is not None:
             self.sink.on_packet(packet)
 
-    def set_packet_sink(self, sink: object) -> None:
+    def set_packet_sink(self, sink: Any) -> None:
         self.sink = sink
 
     def on_packet(self, packet: bytes) -> None:
@@ -88,8 +91,8 @@ class Peripheral:
     ) -> None:
         self._emit = emit
         self._slots: dict[int, Slot] = {}
-        self._asked: dict[int, asyncio.Future[int]] = {}
-        self._writing = asyncio.Lock()
+        self._answers: dict[int, asyncio.Future[int]] = {}
+        self._access = asyncio.Lock()
         self._tokens = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self.links: dict[int, Connection] = {}
@@ -105,7 +108,7 @@ class Peripheral:
 
     def close(self) -> None:
         """Power is cut: links are lost, nobody is told by us."""
-        for answer in self._asked.values():
+        for answer in self._answers.values():
             answer.cancel()
         for task in self._tasks:
             task.cancel()
@@ -238,40 +241,41 @@ class Peripheral:
         slot = self._slot(handle)
         slot.size, slot.append = size, append
 
-    # --- what a peer does
+    # --- what a peer does: the chip's irq runs before the peer hears back, one at a time
 
     async def _peer_reads(self, bearer: Connection, attribute: att.Attribute) -> bytes:
-        handle = attribute.handle
         if not attribute.permissions & att.Attribute.Permissions.READABLE:
-            raise att.ATT_Error(att.ErrorCode.READ_NOT_PERMITTED, handle)
-        await self._interrupt(ops.READ_ASKED, bearer, handle)
-        return self._slots[handle].value
+            raise att.ATT_Error(att.ErrorCode.READ_NOT_PERMITTED, attribute.handle)
+        async with self._access:
+            refusal = await self._ask_chip(ops.READ_ASKED, bearer, attribute.handle)
+            if refusal:
+                raise att.ATT_Error(refusal, attribute.handle)
+            return self._slots[attribute.handle].value
 
-    async def _interrupt(self, op: int, bearer: Connection, handle: int) -> None:
-        """Have the chip's interrupt run; the peer's answer waits for it, as on NimBLE."""
-        token = next(self._tokens) & 0xFFFF
-        answer = self._asked[token] = asyncio.get_running_loop().create_future()
-        self._emit(op, struct.pack(">HHH", token, bearer.handle, handle))
-        try:
-            refusal = await asyncio.wait_for(answer, CHIP_ANSWER_TIMEOUT_S)
-        except TimeoutError:
-            refusal = att.ErrorCode.UNLIKELY_ERROR
-        finally:
-            self._asked.pop(token, None)
-        if refusal:
-            raise att.ATT_Error(att.ErrorCode(refusal), handle)
-
-    def interrupt_ran(self, token: int, refusal: int = 0) -> None:
-        answer = self._asked.get(token)
-        if answer is not None and not answer.done():
-            answer.set_result(refusal)
-
-    async def _peer_writes(self, bearer: Connection, attribute: att.Attribute, value: bytes) -> None:
+    async def _peer_writes(
+        self, bearer: Connection, attribute: att.Attribute, value: bytes
+    ) -> None:
         if not attribute.permissions & att.Attribute.Permissions.WRITEABLE:
             raise att.ATT_Error(att.ErrorCode.WRITE_NOT_PERMITTED, attribute.handle)
-        async with self._writing:  # one write at a time: the host's task runs the interrupt
+        async with self._access:
             self._slots[attribute.handle].receive(bytes(value))
-            await self._interrupt(ops.WRITTEN, bearer, attribute.handle)
+            await self._ask_chip(ops.WRITTEN, bearer, attribute.handle)
+
+    async def _ask_chip(self, op: int, bearer: Connection, handle: int) -> int:
+        token = next(self._tokens) & 0xFFFF
+        answer = self._answers[token] = asyncio.get_running_loop().create_future()
+        self._emit(op, struct.pack(">HHH", token, bearer.handle, handle))
+        try:
+            return await asyncio.wait_for(answer, CHIP_ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            return int(att.ErrorCode.UNLIKELY_ERROR)
+        finally:
+            self._answers.pop(token, None)
+
+    def answer_access(self, token: int, refusal: int) -> None:
+        answer = self._answers.get(token)
+        if answer is not None and not answer.done():
+            answer.set_result(refusal)
 
 
 def _permissions(flags: int) -> att.Attribute.Permissions:

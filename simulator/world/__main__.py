@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from bumble.snoop import Snooper
@@ -114,8 +115,8 @@ def _port_of(server: asyncio.Server) -> int:
     return server.sockets[0].getsockname()[1]
 
 
-async def run(options: argparse.Namespace) -> None:
-    """Serve until asked to stop."""
+async def run(options: argparse.Namespace) -> int:
+    """Serve until asked to stop: 0 by SIGTERM, 130 by SIGINT. Raises OSError on a taken port."""
     clock = WorldClock(time.time, options.clock_offset_s)
     air, town = Air(), Town(clock.unix_s)
     boards = Boards(air, clock, town.rig_of, _snoopers(options.btsnoop, clock.unix_s))
@@ -123,23 +124,40 @@ async def run(options: argparse.Namespace) -> None:
         town.rig_of(name)
     air_server = await _listen(air.serve_client, options.air_port)
     board_server = await _listen(boards.serve_client, options.board_port)
-    runner, control_port = await _serve_control(
-        Control(town, boards, air, clock), options.control_port
-    )
-    physics = asyncio.create_task(_let_time_pass(town, boards))
-    stopping = asyncio.Event()
-    physics.add_done_callback(lambda _: stopping.set())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    control = Control(town, boards, air, clock)
+    runner, control_port = await _serve_control(control, options.control_port)
     ports = {"air_port": _port_of(air_server), "board_port": _port_of(board_server)}
+    asked = _exit_code_when_asked()
     _announce({**ports, "control_port": control_port}, options.ready_file)
-    await stopping.wait()
-    air_server.close()
-    board_server.close()
-    await runner.cleanup()
+    try:
+        return await _first_of(asked, asyncio.create_task(_let_time_pass(town, boards)))
+    finally:
+        air_server.close()
+        board_server.close()
+        await runner.cleanup()
+
+
+def _exit_code_when_asked() -> asyncio.Future[int]:
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[int] = loop.create_future()
+
+    def ask(code: int) -> None:
+        if not asked.done():
+            asked.set_result(code)
+
+    loop.add_signal_handler(signal.SIGTERM, ask, 0)
+    loop.add_signal_handler(signal.SIGINT, ask, 130)
+    return asked
+
+
+async def _first_of(asked: asyncio.Future[int], physics: asyncio.Task[None]) -> int:
+    """Physics never ends by itself: if it does, this raises what went wrong there."""
+    ends: set[asyncio.Future[Any]] = {asked, physics}
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if physics.done():
-        physics.result()  # physics never ends by itself: this raises what went wrong
+        physics.result()
     physics.cancel()
+    return asked.result()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -147,11 +165,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     logging.getLogger("bumble").setLevel(logging.ERROR)
     try:
-        asyncio.run(run(options))
+        return asyncio.run(run(options))
     except OSError as error:
         log.error("world: cannot start: %s", error)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ class Rig:
 
     def act(self, action: str, do: Callable[[Door], list[str]]) -> list[str]:
         """A person does something; returns what happened at once."""
-        self.hands[action] += 1
         events = do(self.door)
+        self.hands[action] += 1
         self._happened(events)
         return events
 

@@ -1,14 +1,13 @@
 """A whole simulated town for tests: world, computers (bus + bluez), chips. Real processes."""
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,6 +70,7 @@ class SimulatedTown:
         self.world: Process
         self._all: list[Process] = []
         self._clean_ups: list = []
+        self.streams: list[asyncio.StreamWriter] = []
 
     async def start(self, *argv: str, ready: bool = False, log: str = "log", **env: str) -> Process:
         with (self.folder / f"{log}.log").open("ab") as errors:
@@ -132,6 +132,8 @@ class SimulatedTown:
         )
 
     async def stop(self) -> None:
+        for stream in self.streams:
+            stream.close()
         for process in reversed(self._all):
             process.kill()
         for process in self._all:
@@ -141,15 +143,7 @@ class SimulatedTown:
 
 
 @pytest.fixture
-def sockets(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lets this test use sockets where the suite switches them off."""
-    with contextlib.suppress(pytest.FixtureLookupError):
-        request.getfixturevalue("socket_enabled")
-    yield
-
-
-@pytest.fixture
-async def town(tmp_path: Path, sockets: None) -> AsyncIterator[SimulatedTown]:
+async def town(tmp_path: Path) -> AsyncIterator[SimulatedTown]:
     simulated = SimulatedTown(tmp_path)
     try:
         await simulated.start_world("--btsnoop", str(tmp_path / "air.btsnoop"))

@@ -1,0 +1,61 @@
+"""What goes in over HTTP. Answers are plain dictionaries: `cloud.reports` and the handlers."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kannuki.messages import Bytes, UnixSeconds
+
+Secret = Field(pattern=r"^[A-Za-z0-9_-]{16,128}$", description="What follows # in a key link.")
+
+
+class Request(BaseModel):
+    """Every body: unknown members are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class NewBooking(Request):
+    """A use of a room, [starts_at, ends_at) in Unix seconds."""
+
+    room_id: str = Field(min_length=1, max_length=32)
+    starts_at: UnixSeconds
+    ends_at: UnixSeconds
+    holder_name: str = Field(min_length=1, max_length=100)
+
+
+class KeyClaim(Request):
+    """A device asks for its key. device_key: P-256, uncompressed, 65 bytes, base64url."""
+
+    secret: str = Secret
+    device_key: Bytes
+
+
+class KeyCancel(Request):
+    """The resident gives the booking back."""
+
+    secret: str = Secret
+
+
+class RelayStart(Request):
+    """The holder's HELLO for a lock."""
+
+    lock_id: str = Field(pattern=r"^[a-z2-7]{8}$")
+    message: Bytes
+
+
+class RelayNext(Request):
+    """The holder's next message."""
+
+    message: Bytes
+
+
+class ProblemBody(BaseModel):
+    """Every answer that is not what was asked for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    code: str
+    ja: str
+    ja_simple: str = Field(alias="ja-simple")
+    en: str

@@ -1,0 +1,212 @@
+"""Makes and cancels single bookings, and puts locks to rooms.
+
+Decides which windows can be booked. That a room is lent once at a time is decided by the database;
+here its refusal is turned into a reason. Every change settles its credentials in the same
+transaction. Reads no clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from cloud.calendar import DAY_S, HORIZON_S, TOWN_ZONE
+from cloud.credentials import Signers, settle
+from cloud.models import CANCELLED, CONFIRMED, HOLDS_ROOM, NO_OVERLAP, Booking, Lock, Room
+from cloud.problems import Problem
+from kannuki.enrolment import EnrolmentFile
+
+RandomBytes = Callable[[int], bytes]
+MAX_ONLINE_S = DAY_S
+
+
+def new_id(random_bytes: RandomBytes) -> str:
+    """A name that tells nothing: 16 characters of base32, lower case."""
+    return base64.b32encode(random_bytes(10)).decode().lower()
+
+
+def create(
+    session: Session,
+    signers: Signers,
+    random_bytes: RandomBytes,
+    now: int,
+    *,
+    room_id: str,
+    starts_at: int,
+    ends_at: int,
+    holder_name: str,
+) -> Booking:
+    """A confirmed booking with its credential. Raises Problem."""
+    check_window(starts_at, ends_at, now)
+    room = session.get(Room, room_id)
+    if room is None:
+        raise unknown_room(session)
+    booking_id = new_id(random_bytes)
+    booking = Booking(booking_id=booking_id)
+    values = {
+        "room_id": room.room_id,
+        "holder_name": holder_name,
+        "holder_contact": "",
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "status": CONFIRMED,
+        "uid": f"{booking_id}@kannuki",
+        "recurrence_id": "",
+        "sequence": 0,
+        "dtstamp": now,
+        "created_at": now,
+        "updated_at": now,
+    }
+    save(session, booking, room, values)
+    settle(session, signers, {booking_id}, now)
+    return booking
+
+
+def check_window(starts_at: int, ends_at: int, now: int) -> None:
+    """Raises Problem for a window that cannot be booked online."""
+    if ends_at <= starts_at:
+        raise Problem("ENDS_BEFORE_START")
+    if ends_at <= now:
+        raise Problem("IN_THE_PAST")
+    if ends_at - starts_at > MAX_ONLINE_S:
+        raise Problem("TOO_LONG", hours=MAX_ONLINE_S // 3600)
+    if starts_at > now + HORIZON_S:
+        raise Problem("TOO_FAR_AHEAD")
+
+
+def save(session: Session, booking: Booking, room: Room, values: dict[str, Any]) -> None:
+    """Writes a new or changed booking under a savepoint; Problem OVERLAP leaves all as it was."""
+    booking_id = booking.booking_id
+    try:
+        with session.begin_nested():  # flushes before the savepoint: so set values only inside
+            for name, value in values.items():
+                setattr(booking, name, value)
+            session.add(booking)
+            session.flush()
+    except IntegrityError as error:
+        if NO_OVERLAP not in str(error.orig):
+            raise
+        window = values["starts_at"], values["ends_at"]
+        taken = _who_is_there(session, room.room_id, booking_id, *window)
+        raise Problem("OVERLAP", room=room.name, taken=taken) from None
+
+
+def cancel(session: Session, signers: Signers, booking: Booking, now: int) -> None:
+    """Frees the room and withdraws the key. Cancelling twice is cancelling once."""
+    if booking.status == CANCELLED:
+        return
+    booking.status, booking.updated_at = CANCELLED, now
+    settle(session, signers, {booking.booking_id}, now)
+
+
+def find(session: Session, booking_id: str) -> Booking:
+    """The booking, or Problem UNKNOWN_BOOKING."""
+    booking = session.get(Booking, booking_id)
+    if booking is None:
+        raise Problem("UNKNOWN_BOOKING")
+    return booking
+
+
+# --- rooms and locks ---
+
+
+def add_room(session: Session, name: str, room_id: str | None) -> Room:
+    """A room; naming the same one again is no change. Raises Problem when the id is another's."""
+    known = session.scalar(select(Room).where(Room.name == name))
+    if known is not None:
+        return known
+    count = len(session.scalars(select(Room.room_id)).all())
+    room = Room(room_id=room_id or f"room-{count + 1}", name=name)
+    if session.get(Room, room.room_id) is not None:
+        raise Problem("INVALID", where=f"the room id {room.room_id} is taken")
+    session.add(room)
+    session.flush()
+    return room
+
+
+def hang_lock(
+    session: Session, signers: Signers, enrolment: EnrolmentFile, room: Room, now: int
+) -> Lock:
+    """Puts an enrolled lock to a room: the bookings there get credentials for it.
+
+    A lock that hung there before is taken down; the same lock enrolled again keeps its id.
+    """
+    for other in session.scalars(select(Lock).where(Lock.room_id == room.room_id)):
+        other.room_id = None
+    session.flush()
+    lock = session.get(Lock, enrolment.lock_id) or Lock(lock_id=enrolment.lock_id)
+    moved_from = lock.room_id
+    lock.room_id = room.room_id
+    lock.public_key, lock.vault_epoch = enrolment.public_key, enrolment.vault_epoch
+    lock.journal_epoch, lock.enrolled_at = enrolment.journal_epoch, enrolment.enrolled_at
+    session.add(lock)
+    session.flush()
+    settle(session, signers, _current_bookings(session, {room.room_id, moved_from}, now), now)
+    return lock
+
+
+def match_room(text: str, rooms: list[Room]) -> Room | None:
+    """The room that a calendar means: its name or id, alone or as the last word of a place."""
+    plain = _plain(text)
+    words = plain.replace(",", " ").replace("、", " ").replace("/", " ").split()
+    wanted = {"".join(words), words[-1]} if words else set()
+    for room in rooms:
+        if room.room_id in wanted or "".join(_plain(room.name).split()) in wanted:
+            return room
+    return None
+
+
+def unknown_room(session: Session) -> Problem:
+    """The reason that names the rooms there are."""
+    names = session.scalars(select(Room.name).order_by(Room.room_id)).all()
+    return Problem("UNKNOWN_ROOM", rooms="、".join(names) or "-")
+
+
+def span_text(starts_at: int, ends_at: int) -> str:
+    """A window for people, in the town's zone: 2026-12-05 10:00-12:00."""
+    start, end = time_text(starts_at), time_text(ends_at)
+    return f"{start}-{end[11:] if start[:10] == end[:10] else end}"
+
+
+def time_text(at: int) -> str:
+    """A moment for people, in the town's zone."""
+    return datetime.fromtimestamp(at, TOWN_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+def overlapping(session: Session, room_id: str, starts_at: int, ends_at: int) -> list[Booking]:
+    """Bookings that hold the room at any moment of the window, in order."""
+    query = (
+        select(Booking)
+        .where(Booking.room_id == room_id, Booking.status.in_(HOLDS_ROOM))
+        .where(Booking.starts_at < ends_at, Booking.ends_at > starts_at)
+        .order_by(Booking.starts_at)
+    )
+    return list(session.scalars(query))
+
+
+def _who_is_there(
+    session: Session, room_id: str, own_id: str, starts_at: int, ends_at: int
+) -> str:
+    with session.no_autoflush:
+        taken = overlapping(session, room_id, starts_at, ends_at)
+    spans = [span_text(b.starts_at, b.ends_at) for b in taken if b.booking_id != own_id]
+    return "、".join(spans[:3]) or span_text(starts_at, ends_at)
+
+
+def _current_bookings(session: Session, room_ids: set[str | None], now: int) -> set[str]:
+    named = [room_id for room_id in room_ids if room_id is not None]
+    query = select(Booking.booking_id).where(
+        Booking.room_id.in_(named), Booking.ends_at > now - DAY_S
+    )
+    return set(session.scalars(query))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip()

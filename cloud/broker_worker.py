@@ -1,0 +1,217 @@
+"""The town's end of MQTT: takes news in, sends commands out.
+
+Decides what each message becomes (a row, an answer handed to the relay, an acknowledgement), and
+that an event is acknowledged only after its commit. A payload that is none of ours is counted and
+dropped. Everything that must not be lost is in the database before anything is said about it, so
+this process may be killed between any two lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from cloud import fleet
+from cloud.alarms import raise_alarm
+from cloud.audit import take_batch
+from cloud.fleet import DueList
+from cloud.relay import RelayHub
+from cloud.service import TownService
+from kannuki.messages import (
+    AuditEvent,
+    CommandResult,
+    EventAck,
+    GatewayState,
+    LockState,
+    Message,
+    PayloadError,
+    StatusPut,
+    decode,
+    encode,
+    split_topic,
+    topic,
+)
+from kannuki.mqtt import LinkSettings, MqttLink
+
+log = logging.getLogger(__name__)
+POLL_S = 0.5
+STATUS_EXPIRES_S = 30.0
+ACK_EXPIRES_S = 60.0
+RETRY_FAULT_S = 1.0
+MAX_WAITING = 2_000
+_STATUS_ID = "status"
+_DEVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
+
+
+class BrokerWorker:
+    """Runs beside the HTTP server. `counts` tells what came and what was dropped."""
+
+    def __init__(
+        self,
+        service: TownService,
+        settings: LinkSettings,
+        *,
+        monotonic: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.link = MqttLink(settings, random=random, on_connected=self._on_connected)
+        self.hub = RelayHub(
+            self.send, service.clock, monotonic, service.random_bytes,
+            lambda: self.link.is_connected,
+        )
+        self._service = service
+        self._wake = asyncio.Event()
+        self._news: asyncio.Queue[tuple[str, Message]] = asyncio.Queue(MAX_WAITING)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        for channel in ("state", "event", "response"):
+            await self.link.subscribe(topic(self._service.town, "+", channel))
+        async with self.link, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read())
+            tasks.create_task(self._take_news())
+            tasks.create_task(self._send_lists())
+
+    def poke(self) -> None:
+        """Something was put into the outbox: look now."""
+        self._wake.set()
+
+    async def send(self, device: str, command: Message, expires_after_s: float) -> None:
+        """Publishes a command that the broker drops when it is too old. Raises TimeoutError."""
+        address = topic(self._service.town, device, "command")
+        await self.link.publish(address, encode(command), expires_after_s=expires_after_s)
+
+    async def _on_connected(self, _link: MqttLink) -> None:
+        await asyncio.to_thread(self._make_due)
+        self.poke()
+
+    def _make_due(self) -> None:
+        with self._service.database.write() as session:
+            fleet.make_waiting_due(session, self._service.clock())
+
+    # --- in ---
+
+    async def _read(self) -> None:
+        async for received in self.link.messages():
+            parts = split_topic(received.topic)
+            if parts is None or parts[0] != self._service.town or not _DEVICE.match(parts[1]):
+                self.counts["dropped"] += 1
+                continue
+            _, device, channel = parts
+            try:
+                message = decode(channel, received.payload)
+            except PayloadError:
+                self.counts["dropped"] += 1
+                log.warning("%s sent something that is no %s message", device, channel)
+                continue
+            self.counts[channel] += 1
+            await self._dispatch(device, message)
+
+    async def _dispatch(self, device: str, message: Message) -> None:
+        """Answers for phones go on at once; what needs the database waits its turn."""
+        if isinstance(message, CommandResult) and self.hub.on_result(message):
+            return
+        await self._news.put((device, message))
+
+    async def _take_news(self) -> None:
+        while True:
+            device, message = await self._news.get()
+            try:
+                await asyncio.to_thread(self._take, device, message)
+            except Exception:  # noqa: BLE001 - the database is away or full: events come again
+                log.exception("could not keep a %s of %s", type(message).__name__, device)
+                self.counts["faults"] += 1
+                await asyncio.sleep(RETRY_FAULT_S)
+                continue
+            if isinstance(message, AuditEvent):
+                await self._acknowledge(device, message)
+            self.poke()
+
+    async def _acknowledge(self, gateway: str, event: AuditEvent) -> None:
+        try:
+            await self.send(gateway, EventAck(ids=[event.id]), ACK_EXPIRES_S)
+        except TimeoutError:
+            log.warning("an acknowledgement did not reach the broker; the event will come again")
+
+    def _take(self, device: str, message: Message) -> None:
+        """Commits one piece of news."""
+        now = self._service.clock()
+        with self._service.database.write() as session:
+            if isinstance(message, GatewayState):
+                fleet.note_gateway(session, device, message, now)
+            elif isinstance(message, LockState):
+                if not fleet.note_lock(session, device, message, now):
+                    raise_alarm(session, "UNKNOWN_LOCK", device, "a gateway reports it", now)
+            elif isinstance(message, CommandResult):
+                _note_result(session, message)
+            elif isinstance(message, AuditEvent):
+                taken = take_batch(
+                    session, self._service.vault, device, message.batch, message.seal, now
+                )
+                self.counts["audit_records"] += taken.stored
+                self.counts["audit_rejected"] += not taken.accepted
+                if taken.lock_id is not None:
+                    fleet.note_carrier(session, taken.lock_id, device)
+
+    # --- out ---
+
+    async def _send_lists(self) -> None:
+        while True:
+            await self.link.connected()
+            try:
+                due = await asyncio.to_thread(self._due)
+            except Exception:  # noqa: BLE001 - the database is away: the outbox waits in it
+                log.exception("could not read the outbox")
+                self.counts["faults"] += 1
+                due = []
+            for entry in due:
+                await self._send_list(entry)
+            await self._pause()
+
+    async def _send_list(self, entry: DueList) -> None:
+        command = StatusPut(
+            id=_status_id(entry.lock_id, entry.version),
+            document=entry.document,
+            version=entry.version,
+            expires_at=self._service.clock() + int(STATUS_EXPIRES_S),
+        )
+        try:
+            await self.send(entry.lock_id, command, STATUS_EXPIRES_S)
+        except TimeoutError:
+            log.warning("a status list did not reach the broker; it will be sent again")
+
+    def _due(self) -> list[DueList]:
+        database, now = self._service.database, self._service.clock()
+        with database.read() as session:
+            if not fleet.has_due_lists(session, now):
+                return []
+        with database.write() as session:
+            return fleet.due_lists(session, now)
+
+    async def _pause(self) -> None:
+        """Until poked; other processes write to the outbox too, so never for long."""
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+
+def _status_id(lock_id: str, version: int) -> str:
+    return f"{_STATUS_ID}-{lock_id}-{version}"
+
+
+def _note_result(session: Session, result: CommandResult) -> None:
+    kind, _, rest = result.id.partition("-")
+    lock_id, _, version = rest.partition("-")
+    if kind != _STATUS_ID or not version.isdigit() or not result.ok:
+        return
+    held = result.version if result.version is not None else int(version)
+    fleet.acknowledge_list(session, lock_id, held)

@@ -1,0 +1,126 @@
+"""The staff's part of the HTTP interface: what names people or changes their bookings."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from cloud import bookings, keylinks, reports
+from cloud.calendar import DAY_S, HORIZON_S, CalendarError, read_calendar
+from cloud.importing import import_calendar
+from cloud.problems import Problem
+from protocol.crypto import sha256
+
+if TYPE_CHECKING:
+    from cloud.api import ApiContext
+
+_LIMIT = Query(default=100, ge=1, le=5000)
+
+
+def staff_routes(context: ApiContext) -> APIRouter:
+    """Routes under /v1/staff; each needs `Authorization: Bearer <staff secret>`."""
+    expected = sha256(context.staff_secret)
+
+    def staff(authorization: str = Header(default="")) -> None:
+        scheme, _, shown = authorization.partition(" ")
+        given = sha256(shown.strip().encode(errors="replace"))
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given, expected):
+            raise Problem("NOT_STAFF")
+
+    router = APIRouter(prefix="/v1/staff", dependencies=[Depends(staff)])
+    _reading(router, context)
+    _changing(router, context)
+    return router
+
+
+def _reading(router: APIRouter, context: ApiContext) -> None:
+    service = context.service
+
+    @router.get("/bookings")
+    def list_bookings(
+        starts: int | None = Query(default=None, alias="from", ge=0, lt=1 << 40),
+        ends: int | None = Query(default=None, alias="to", ge=0, lt=1 << 40),
+        limit: int = _LIMIT,
+    ) -> list[dict[str, Any]]:
+        """Bookings with their holders; by default from yesterday to a year ahead."""
+        now = service.clock()
+        after = now - DAY_S if starts is None else starts
+        before = now + HORIZON_S if ends is None else ends
+        with service.database.read() as session:
+            return reports.booking_lines(session, before, after, limit)
+
+    @router.get("/audit")
+    def list_audit(
+        lock_id: str | None = Query(default=None, pattern=r"^[a-z2-7]{8}$"), limit: int = _LIMIT
+    ) -> list[dict[str, Any]]:
+        """What locks recorded, newest first."""
+        with service.database.read() as session:
+            return reports.audit_lines(session, lock_id, limit)
+
+    @router.get("/fleet")
+    def show_fleet() -> dict[str, Any]:
+        """Gateways, doors, and status lists under way."""
+        with service.database.read() as session:
+            return reports.fleet_lines(session)
+
+    @router.get("/alarms")
+    def list_alarms(limit: int = _LIMIT) -> list[dict[str, Any]]:
+        """What needs a look."""
+        with service.database.read() as session:
+            return reports.alarm_lines(session, limit)
+
+
+def _changing(router: APIRouter, context: ApiContext) -> None:
+    service = context.service
+
+    @router.post("/bookings/{booking_id}/key-link")
+    def renew_link(booking_id: str) -> dict[str, str]:
+        """A new key link; the old one dies, and what was collected with it is withdrawn."""
+        with service.database.write() as session:
+            booking = bookings.find(session, booking_id)
+            secret = keylinks.new_link(
+                session, service.signers, booking, service.random_bytes, service.clock()
+            )
+        context.poke()
+        return {"booking_id": booking_id, "key_link": service.key_link(secret)}
+
+    @router.post("/bookings/{booking_id}/cancel")
+    def cancel(booking_id: str) -> dict[str, str]:
+        """Free the room and withdraw the key."""
+        with service.database.write() as session:
+            booking = bookings.find(session, booking_id)
+            bookings.cancel(session, service.signers, booking, service.clock())
+        context.poke()
+        return {"booking_id": booking_id, "status": booking.status}
+
+    def take(ics: bytes, default_room: str) -> dict[str, Any]:
+        now = service.clock()
+        try:
+            content = read_calendar(ics, now)
+        except CalendarError as error:
+            raise Problem("BROKEN_CALENDAR", what=str(error)) from None
+        with service.database.write() as session:
+            report = import_calendar(
+                session, service.signers, content, service.random_bytes, now, default_room
+            )
+            return report.as_dict()
+
+    @router.post(
+        "/calendar",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"text/calendar": {"schema": {"type": "string"}}},
+            }
+        },
+    )
+    async def upload(
+        request: Request, room: str = Query(default="", max_length=200)
+    ) -> dict[str, Any]:
+        """Take an iCalendar file; the report tells what became of each event."""
+        report = await run_in_threadpool(take, await request.body(), room)
+        context.poke()
+        return report

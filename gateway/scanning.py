@@ -1,0 +1,146 @@
+"""One scan for all links: which locks are in the air, and the handle to connect to each.
+
+Decides when to scan: always, except while somebody connects (BlueZ may refuse or starve a
+connection during discovery). Survives the Bluetooth service going away: each scan is short, so that
+a dead bus shows, and a failed one is tried again, more slowly each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bleak import BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+
+from kannuki.backoff import Backoff
+from protocol import gatt
+
+log = logging.getLogger(__name__)
+
+FRESH_S = 20.0  # BlueZ forgets a device it has not heard for 30 s
+REPORT_EVERY_S = 1.0
+START_WITHIN_S = 10.0
+STOP_WITHIN_S = 5.0
+SCAN_FOR_S = 15.0
+
+
+@dataclass
+class _Seen:
+    device: BLEDevice
+    seen_at: float
+    reported_at: float
+
+
+class Scanning:
+    """`run` scans until cancelled; `on_seen(lock)` is called at most once a second per lock."""
+
+    def __init__(self, on_seen: Callable[[str], None], random: Callable[[], float]) -> None:
+        self._on_seen = on_seen
+        self._random = random
+        self._backoff = Backoff(first_s=0.5, max_s=30.0)
+        self._seen: dict[str, _Seen] = {}
+        self._news = asyncio.Event()
+        self._pauses = 0
+        self._pauses_changed = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Keeps scanning."""
+        failures = 0
+        while True:
+            await self._until(paused=False)
+            task = asyncio.create_task(self._scan_once())
+            try:
+                await asyncio.wait({task})
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
+                self._stopped.set()
+            failures = failures + 1 if _failed(task) else 0
+            if failures:
+                await asyncio.sleep(self._backoff.delay_s(failures, self._random()))
+
+    async def find(self, lock: str, within_s: float) -> BLEDevice | None:
+        """The handle of a lock seen lately, or seen soon."""
+        try:
+            async with asyncio.timeout(within_s):
+                while (device := self._fresh(lock)) is None:
+                    self._news.clear()
+                    await self._news.wait()
+                return device
+        except TimeoutError:
+            return None
+
+    def forget(self, lock: str) -> None:
+        """The handle is in doubt: wait for a new sighting."""
+        self._seen.pop(lock, None)
+
+    def remember(self, lock: str, device: BLEDevice) -> None:
+        """The handle worked."""
+        at = asyncio.get_running_loop().time()
+        self._seen[lock] = _Seen(device, at, at)
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No discovery inside."""
+        self._pauses += 1
+        self._pauses_changed.set()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), STOP_WITHIN_S)
+            yield
+        finally:
+            self._pauses -= 1
+            self._pauses_changed.set()
+
+    async def _scan_once(self) -> None:
+        if self._pauses:
+            return
+        self._stopped.clear()
+        scanner = BleakScanner(self._on_advertisement, service_uuids=[gatt.SERVICE_UUID])
+        await asyncio.wait_for(scanner.start(), START_WITHIN_S)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._until(paused=True), SCAN_FOR_S)
+        finally:
+            await asyncio.wait_for(scanner.stop(), STOP_WITHIN_S)
+
+    async def _until(self, paused: bool) -> None:
+        while (self._pauses > 0) != paused:
+            self._pauses_changed.clear()
+            await self._pauses_changed.wait()
+
+    def _on_advertisement(self, device: BLEDevice, data: AdvertisementData) -> None:
+        lock = gatt.lock_id_in(data.local_name or device.name)
+        if lock is None:
+            return
+        at = asyncio.get_running_loop().time()
+        last = self._seen.get(lock)
+        reported_at = last.reported_at if last else float("-inf")
+        is_news = at - reported_at >= REPORT_EVERY_S
+        self._seen[lock] = _Seen(device, at, at if is_news else reported_at)
+        self._news.set()
+        if is_news:
+            self._on_seen(lock)
+
+    def _fresh(self, lock: str) -> BLEDevice | None:
+        seen = self._seen.get(lock)
+        at = asyncio.get_running_loop().time()
+        return seen.device if seen and at - seen.seen_at <= FRESH_S else None
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    """Whether a scan ended by a fault; bleak and D-Bus have many kinds, each means: again later."""
+    if task.cancelled():
+        return False
+    error = task.exception()
+    if error is not None:
+        log.warning("cannot scan: %s: %s", type(error).__name__, error)
+    return error is not None

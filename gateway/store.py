@@ -1,0 +1,214 @@
+"""What the gateway must not forget: outbox, inbox, audit positions, pending status lists. SQLite.
+
+Decides durability: each method is one transaction on a WAL database with synchronous=FULL, so what
+it has stored survives `kill -9` and, on honest disks, a power cut. Rows leave by acknowledgement
+only; the disk is the bound, and when it is full StorageError says so and nothing is half stored.
+One connection, used from one thread; opened anew after an error of the disk.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.machine import Errand, Handled, StorageError, StoredEvent
+
+FILE_NAME = "gateway.sqlite"
+BUSY_MS = 5000
+
+MIGRATIONS = (
+    """
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        channel TEXT NOT NULL,
+        device TEXT NOT NULL,
+        payload BLOB NOT NULL
+    );
+    CREATE TABLE audit_position (
+        lock TEXT NOT NULL,
+        journal_epoch INTEGER NOT NULL,
+        next_seq INTEGER NOT NULL,
+        PRIMARY KEY (lock, journal_epoch)
+    ) WITHOUT ROWID;
+    CREATE TABLE inbox (
+        id TEXT PRIMARY KEY,
+        lock TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        answer BLOB
+    ) WITHOUT ROWID;
+    CREATE INDEX inbox_open ON inbox (lock) WHERE answer IS NULL;
+    CREATE TABLE pending_status (
+        lock TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        document BLOB NOT NULL
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+class SqliteStore:
+    """gateway.machine.Store on a file. Raises StorageError, also when it cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._translated():
+            self._database = self._open()
+
+    def close(self) -> None:
+        """Closes the file; what was stored stays."""
+        self._database.close()
+
+    # --- outbox ---
+
+    def put_event(self, event: StoredEvent, lock: str, journal_epoch: int, next_seq: int) -> None:
+        """Event and audit position, both or neither."""
+        with self._changing() as database:
+            database.execute(
+                "INSERT INTO outbox (id, channel, device, payload) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (id) DO NOTHING",
+                (event.id, event.channel, event.device, event.payload),
+            )
+            database.execute(
+                "INSERT INTO audit_position VALUES (?, ?, ?) "
+                "ON CONFLICT (lock, journal_epoch) DO UPDATE SET next_seq = excluded.next_seq",
+                (lock, journal_epoch, next_seq),
+            )
+
+    def events_after(self, number: int, limit: int) -> list[StoredEvent]:
+        """The oldest events with greater numbers."""
+        rows = self._rows(
+            "SELECT number, id, channel, device, payload FROM outbox "
+            "WHERE number > ? ORDER BY number LIMIT ?",
+            (number, limit),
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def forget_events(self, ids: list[str]) -> None:
+        """Deletes acknowledged events."""
+        with self._changing() as database:
+            database.executemany("DELETE FROM outbox WHERE id = ?", [(key,) for key in ids])
+
+    def waiting_events(self) -> int:
+        """How many events the outbox holds."""
+        return self._rows("SELECT count(*) FROM outbox")[0][0]
+
+    def next_seq(self, lock: str, journal_epoch: int) -> int | None:
+        """The first record not yet put in the outbox."""
+        rows = self._rows(
+            "SELECT next_seq FROM audit_position WHERE lock = ? AND journal_epoch = ?",
+            (lock, journal_epoch),
+        )
+        return rows[0][0] if rows else None
+
+    # --- inbox ---
+
+    def handled(self, command_id: str) -> Handled | None:
+        """What is known of a command."""
+        rows = self._rows("SELECT lock, answer FROM inbox WHERE id = ?", (command_id,))
+        return Handled(*rows[0]) if rows else None
+
+    def accept_status(self, errand: Errand, document: bytes, expires_at: int) -> None:
+        """The command, and its document unless a newer one is pending."""
+        with self._changing() as database:
+            database.execute(
+                "INSERT INTO inbox (id, lock, version, expires_at) VALUES (?, ?, ?, ?)",
+                (errand.id, errand.lock, errand.version, expires_at),
+            )
+            database.execute(
+                "INSERT INTO pending_status VALUES (?, ?, ?) ON CONFLICT (lock) DO UPDATE "
+                "SET version = excluded.version, document = excluded.document "
+                "WHERE excluded.version >= version",
+                (errand.lock, errand.version, document),
+            )
+
+    def pending_status(self, lock: str) -> tuple[int, bytes] | None:
+        """(version, document) still to be carried."""
+        rows = self._rows("SELECT version, document FROM pending_status WHERE lock = ?", (lock,))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def errands(self, lock: str) -> list[Errand]:
+        """Commands for a lock that have no answer yet."""
+        rows = self._rows(
+            "SELECT id, lock, version FROM inbox WHERE lock = ? AND answer IS NULL", (lock,)
+        )
+        return [Errand(*row) for row in rows]
+
+    def answer(self, lock: str, answers: dict[str, bytes], carried: int | None) -> None:
+        """Keeps answers; the pending document goes once it was carried or nobody waits for it."""
+        with self._changing() as database:
+            database.executemany(
+                "UPDATE inbox SET answer = ? WHERE id = ?",
+                [(answer, command_id) for command_id, answer in answers.items()],
+            )
+            database.execute(
+                "DELETE FROM pending_status WHERE lock = ? AND (version <= ? OR NOT EXISTS ("
+                "SELECT 1 FROM inbox WHERE inbox.lock = pending_status.lock AND answer IS NULL "
+                "AND inbox.version = pending_status.version))",
+                (lock, -1 if carried is None else carried),
+            )
+
+    def expired(self, wall: float) -> list[Errand]:
+        """Commands past their time without an answer."""
+        rows = self._rows(
+            "SELECT id, lock, version FROM inbox WHERE answer IS NULL AND expires_at <= ?", (wall,)
+        )
+        return [Errand(*row) for row in rows]
+
+    def sweep(self, wall: float) -> None:
+        """Forgets answered commands that have expired."""
+        if not self._rows(
+            "SELECT 1 FROM inbox WHERE answer IS NOT NULL AND expires_at <= ? LIMIT 1", (wall,)
+        ):
+            return
+        with self._changing() as database:
+            database.execute(
+                "DELETE FROM inbox WHERE answer IS NOT NULL AND expires_at <= ?", (wall,)
+            )
+
+    # --- the file ---
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=BUSY_MS / 1000, isolation_level=None)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        _migrate(database)
+        return database
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._translated():
+            return self._database.execute(query, values).fetchall()
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is durable, or none of it happened."""
+        with self._translated():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._path.name}: {error}") from error
+
+
+def _migrate(database: sqlite3.Connection) -> None:
+    """Brings the file up to date, step by step, each step whole. Refuses a newer file."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise sqlite3.DatabaseError(f"made by a newer version (schema {version})")
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        mark = f"PRAGMA user_version = {number}"
+        database.executescript(f"BEGIN IMMEDIATE; {script}; {mark}; COMMIT;")

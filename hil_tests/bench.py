@@ -1,0 +1,75 @@
+"""The bench: one enrolled lock and everything to hold against it, simulated or on a cable.
+
+Decides what a bench must offer; the tests use nothing else, so the same suite runs on both. A bench
+knows the issuing keys of its own small town, so it can make any credential, also a wrong one.
+Talking to the lock is always the same: Bluetooth LE through unmodified bleak.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from typing import Any
+
+from kannuki.enrolment import EnrolmentFile
+from protocol import lockstate, session
+from protocol import token as tokens
+from protocol.holder import Credential
+from simulator.phone.ble import LockLink
+from simulator.phone.opening import Result, attempt
+from simulator.town_keys import RESIDENT, TownKeys
+
+
+
+class Bench(ABC):
+    """One lock on a bench. `town` made its keys, `enrolment` is what the lock said of itself."""
+
+    town: TownKeys
+    enrolment: EnrolmentFile
+
+    @abstractmethod
+    def now(self) -> int:
+        """The lock's time, Unix seconds."""
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """Take power away and give it back; returns when the lock advertises again."""
+
+    def credential(self, begins: int, ends: int, permissions: int = RESIDENT) -> Credential:
+        """A credential whose window is given in seconds from now."""
+        now = self.now()
+        return self.town.credential(self.enrolment, now + begins, now + ends, permissions)
+
+    async def present(
+        self, credential: Credential, command: int = session.COMMAND_UNLOCK, confirm: bool = True
+    ) -> Result:
+        """One whole attempt over Bluetooth LE, waiting for the bolt when it was granted."""
+        async with LockLink(self.enrolment.lock_id) as link:
+            return await attempt(link, credential, command, confirm)
+
+    async def bolt(self) -> int | None:
+        """What the lock says of its bolt (protocol numbers), under its MAC."""
+        state = await self.ask(session.REQUEST_STATE, None)
+        return state[lockstate.STATE_BOLT] if state else None
+
+    async def ask(self, operation: int, argument: Any) -> Any:
+        """One housekeeping request; its value, or None when it was refused."""
+        from protocol import holder
+
+        keeper = self.credential(-60, 3600, tokens.MAINTAIN)
+        machine = holder.HolderSession(keeper, session.COMMAND_SYNC, os.urandom)
+        async with LockLink(self.enrolment.lock_id) as link:
+            events = machine.start()
+            while events[-1][0] == holder.SEND:
+                await link.send(events[-1][1])
+                events = machine.receive(await link.receive())
+            ((_, request),) = machine.request(operation, argument)
+            await link.send(request)
+            ((kind, *answer),) = machine.receive(await link.receive())
+            return answer[1] if kind == holder.REPLY else None
+
+
+def system_clock() -> int:
+    """The PC's time, for benches whose lock was set from it."""
+    return int(time.time())

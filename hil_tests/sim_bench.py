@@ -1,0 +1,50 @@
+"""The simulated bench: a world, a computer with Bluetooth, one lock running the real firmware."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+
+from hil_tests.bench import Bench, system_clock
+from kannuki.supervisor import Supervisor
+from provisioning.enrol import new_lock_id
+from simulator.lock_stand import LockStand, on_computer
+from simulator.town_keys import TownKeys
+
+PHONE_ADDRESS = "F0:00:00:00:00:01"
+
+
+class SimBench(Bench):
+    """Use as an async context manager; `folder` keeps image, logs and capture."""
+
+    def __init__(self, folder: Path) -> None:
+        self.town = TownKeys()
+        self._folder = folder
+        self._life = AsyncExitStack()
+
+    def now(self) -> int:
+        return system_clock()
+
+    async def __aenter__(self) -> SimBench:
+        async with AsyncExitStack() as life:
+            supervisor = Supervisor("bench", self._folder, self._folder / "registry")
+            self._stand = LockStand(supervisor, self._folder, new_lock_id())
+            life.callback(self._stand.clean_up)
+            await life.enter_async_context(supervisor)
+            self.enrolment = self._stand.enrol(self.town.trust(), self.now())
+            await self._stand.start_world()
+            phone = await self._stand.start_computer("phone", PHONE_ADDRESS)
+            await self._stand.start_lock()
+            life.enter_context(on_computer(phone))
+            self._life = life.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._life.aclose()
+
+    async def restart(self) -> None:
+        await self._stand.cut_power()

@@ -1,0 +1,62 @@
+"""The HTTP interface in one process, for tests: a client, and a function for a gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from cloud.api import ApiContext, create_app
+from cloud.relay import RelayHub
+from cloud.service import TownService
+from kannuki.messages import CommandResult, Message
+
+STAFF = "staff-secret-of-the-tests"
+Answer = Callable[[str, Message], Awaitable[CommandResult | None]]
+
+
+@dataclass
+class Web:
+    """`sent` has every command for a lock; `answer` plays the gateway."""
+
+    client: httpx.AsyncClient
+    hub: RelayHub
+    sent: list[tuple[str, Message]] = field(default_factory=list)
+    answer: Answer | None = None
+    pokes: int = 0
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.client.get(path, params=params)
+
+    async def post(self, path: str, body: Any, bearer: str = "") -> httpx.Response:
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return await self.client.post(path, json=body, headers=headers)
+
+    async def staff(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {STAFF}"}
+        return await self.client.request(method, f"/v1/staff{path}", headers=headers, **kwargs)
+
+
+@asynccontextmanager
+async def open_web(service: TownService) -> AsyncIterator[Web]:
+    """The application over ASGI."""
+
+    async def send(lock_id: str, command: Message, _expires_after_s: float) -> None:
+        web.sent.append((lock_id, command))
+        result = await web.answer(lock_id, command) if web.answer else None
+        if result is not None:
+            web.hub.on_result(result)
+
+    def poke() -> None:
+        web.pokes += 1
+
+    clock = service.clock
+    hub = RelayHub(send, clock, clock, service.random_bytes, lambda: True, answer_within_s=0.3)
+    context = ApiContext(service, "みさき市", hub, poke, STAFF.encode())
+    transport = httpx.ASGITransport(create_app(context))
+    async with httpx.AsyncClient(transport=transport, base_url="http://town") as client:
+        web = Web(client, hub)
+        yield web

@@ -1,0 +1,261 @@
+"""What the lock does for proven holders and against everyone else, under virtual time."""
+
+from __future__ import annotations
+
+import nacl.signing
+import pytest
+
+from firmware.core import session as sessions
+from protocol import audit, frames, holder, reasons, session
+from protocol import token as tokens
+from tests.firmware.town import Town
+
+UNLOCK, SYNC = session.COMMAND_UNLOCK, session.COMMAND_SYNC
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def reason_of(event: tuple) -> int:
+    assert event[0] == holder.OUTCOME, event
+    return event[1].reason
+
+
+def events_of(town: Town) -> list[tuple[int, int, int]]:
+    return [(r.event, r.code, r.source) for r in town.records()]
+
+
+def test_valid_token_opens_and_the_door_relocks_behind_the_person(town: Town) -> None:
+    credential = town.credential()
+    assert reason_of(town.present(credential, UNLOCK)) == session.OK
+    town.lock.advance(600)
+    assert town.lock.door.bolt == 0.0
+    town.lock.push_through()
+    town.lock.advance(10_000)
+    assert town.lock.door.bolt == 1.0
+    assert events_of(town) == [
+        (audit.BOOT, 1, audit.SOURCE_NONE),
+        (audit.LOCK_OPERATION, audit.OPERATION_UNLOCK, audit.SOURCE_HOLDER),
+        (audit.DOOR_STATE, audit.DOOR_OPEN, audit.SOURCE_NONE),
+        (audit.DOOR_STATE, audit.DOOR_CLOSED, audit.SOURCE_NONE),
+        (audit.LOCK_OPERATION, audit.OPERATION_LOCK, audit.SOURCE_AUTO),
+    ]
+    assert town.records()[1].subject == credential.token.cti
+
+
+@pytest.mark.parametrize("mtu", [23, 24, 50, 185, 247, 517])
+def test_any_mtu_carries_a_session(town: Town, mtu: int) -> None:
+    assert reason_of(town.present(town.credential(), UNLOCK, mtu)) == session.OK
+
+
+def test_early_token_is_told_when_and_recorded(town: Town) -> None:
+    event = town.present(town.credential(begins=720, ends=4320), UNLOCK)
+    assert reason_of(event) == reasons.NOT_YET_VALID
+    assert event[1].detail[session.DETAIL_OPENS_AT] == town.now + 720
+    assert events_of(town)[-1] == (
+        audit.LOCK_OPERATION_ERROR, reasons.NOT_YET_VALID, audit.SOURCE_HOLDER
+    )
+
+
+def test_expired_token_is_denied_even_after_reboot(town: Town) -> None:
+    credential = town.credential(ends=60)
+    town.now += 61
+    assert reason_of(town.present(credential, UNLOCK)) == reasons.EXPIRED
+    town.lock.power_on()
+    assert reason_of(town.present(credential, UNLOCK)) == reasons.EXPIRED
+    town.lock.advance(1000)
+    assert town.lock.door.bolt == 1.0
+
+
+def test_forged_token_is_denied_though_its_holder_has_the_proof_key(town: Town) -> None:
+    forger = nacl.signing.SigningKey(b"f" * 32)
+    assert reason_of(town.present(town.credential(signer=forger), UNLOCK)) == reasons.BAD_SIGNATURE
+
+
+def test_stolen_token_without_its_proof_key_opens_nothing_and_leaves_no_record(town: Town) -> None:
+    stolen = holder.Credential(town.credential().raw_token, b"\0" * 32)
+    before = len(town.records())
+    assert town.present(stolen, UNLOCK) == (holder.ADVISORY, reasons.BAD_MAC)
+    assert len(town.records()) == before
+    assert town.lock.core.sessions.dropped == {reasons.BAD_MAC: 1}
+
+
+def test_replayed_presentation_is_refused_in_the_next_session(town: Town) -> None:
+    peer = town.connect()
+    machine = holder.HolderSession(town.credential(), UNLOCK, lambda n: bytes(n))
+    peer.send(machine.start()[0][1])
+    ((_, recorded),) = machine.receive(peer.received[-1])
+    peer.send(recorded)
+    assert peer.received[-1][0] == session.OUTCOME
+    again = town.connect()
+    again.send(session.encode_hello())
+    again.send(recorded)
+    assert again.received[-1] == session.encode_refusal(reasons.BAD_MAC)
+
+
+def test_replayed_presentation_is_refused_in_the_same_session(town: Town) -> None:
+    peer = town.connect()
+    machine = holder.HolderSession(town.credential(), UNLOCK, lambda n: bytes(n))
+    peer.send(machine.start()[0][1])
+    ((_, recorded),) = machine.receive(peer.received[-1])
+    peer.send(recorded)
+    peer.send(recorded)
+    assert peer.received[-1] == session.encode_refusal(reasons.NO_SESSION)
+
+
+def test_wrong_room_is_noticed_by_the_holder_before_anything_is_presented(town: Town) -> None:
+    other = town.credential(lock_id="bbbbbbbb")
+    assert town.present(other, UNLOCK) == (holder.WRONG_ROOM, "aaaaaaaa")
+
+
+def test_scope_separates_remote_from_near(town: Town) -> None:
+    near_only = town.credential(permissions=tokens.UNLOCK)
+    remote = town.present(near_only, session.COMMAND_UNLOCK_REMOTE)
+    assert reason_of(remote) == reasons.SCOPE
+    assert reason_of(town.present(near_only, UNLOCK)) == session.OK
+
+
+def test_unknown_command_is_denied(town: Town) -> None:
+    assert reason_of(town.present(town.credential(), 99)) == reasons.SCOPE
+
+
+# --- status list ---
+
+
+def put_status(town: Town, document: bytes) -> tuple:
+    peer = town.connect()
+    gateway = town.credential(permissions=tokens.MAINTAIN)
+    assert reason_of(peer.attempt(gateway, SYNC)) == session.OK
+    return peer.request(session.REQUEST_STATUS_LIST, document)
+
+
+def test_revoked_token_is_denied_even_after_reboot(town: Town) -> None:
+    credential = town.credential()
+    revoked = [(credential.token.cti, credential.token.expires_at)]
+    assert put_status(town, town.status_list(1, revoked)) == (holder.REPLY, session.OK, 1)
+    assert reason_of(town.present(credential, UNLOCK)) == reasons.REVOKED
+    town.lock.power_on()
+    assert reason_of(town.present(credential, UNLOCK)) == reasons.REVOKED
+
+
+def test_status_list_never_goes_back(town: Town) -> None:
+    put_status(town, town.status_list(2, []))
+    assert put_status(town, town.status_list(1, [])) == (holder.REPLY, session.OK, 2)
+
+
+def test_status_list_by_an_issuer_key_is_refused(town: Town) -> None:
+    forged = town.status_list(1, [], signer=nacl.signing.SigningKey(b"f" * 32))
+    assert put_status(town, forged) == (holder.REPLY, reasons.BAD_SIGNATURE, None)
+
+
+def test_resident_may_not_do_housekeeping(town: Town) -> None:
+    peer = town.connect()
+    assert reason_of(peer.attempt(town.credential(), UNLOCK)) == session.OK
+    assert peer.request(session.REQUEST_AUDIT, [1, 5]) == (holder.REPLY, reasons.SCOPE, None)
+
+
+@pytest.mark.parametrize("argument", [None, [], [1], [-1, 2], ["a", 1], [1, True], {}, b"x"])
+def test_senseless_request_is_answered_and_changes_nothing(town: Town, argument: object) -> None:
+    peer = town.connect()
+    peer.attempt(town.credential(permissions=tokens.MAINTAIN), SYNC)
+    head = town.lock.core.journal.head_seq
+    for operation in (session.REQUEST_AUDIT, session.REQUEST_STATUS_LIST, 77):
+        answer = peer.request(operation, argument)
+        assert answer[:2] == (holder.REPLY, reasons.MALFORMED)
+    assert town.lock.core.journal.head_seq == head
+
+
+# --- slots and deadlines ---
+
+
+def test_silent_peer_is_hung_up_and_frees_its_slot(town: Town) -> None:
+    peer = town.connect()
+    town.lock.advance(sessions.GREET_WITHIN_MS + 100)
+    peer.collect()
+    assert peer.hung_up
+
+
+def test_peer_that_never_presents_is_hung_up(town: Town) -> None:
+    peer = town.connect()
+    peer.send(session.encode_hello())
+    town.lock.advance(sessions.PRESENT_WITHIN_MS + 100)
+    peer.collect()
+    assert peer.hung_up
+
+
+def test_crowd_of_silent_peers_does_not_keep_a_resident_out(town: Town) -> None:
+    for _ in range(20):
+        town.connect()
+    assert reason_of(town.present(town.credential(), UNLOCK)) == session.OK
+
+
+def test_phone_nested_in_a_gateways_link_gets_time_for_the_way(town: Town) -> None:
+    link = town.connect()
+    assert reason_of(link.attempt(town.credential(permissions=tokens.MAINTAIN), SYNC)) == session.OK
+    machine = holder.HolderSession(town.credential(), session.COMMAND_UNLOCK_REMOTE, lambda n: bytes(n))
+    link.send(machine.start()[0][1])
+    ((_, presentation),) = machine.receive(link.received[-1])
+    town.lock.advance(15_000)
+    link.send(presentation)
+    assert reason_of(machine.receive(link.received[-1])[0]) == session.OK
+
+
+@pytest.mark.parametrize("fragment", [
+    b"", b"\xff", b"\x80", b"\x41\x00", b"\xc0\x01", b"\xc0\x03\x83", b"\xc0" + bytes(300),
+    bytes([frames.FIRST]) + b"x" * 100, b"\xc0\x63garbage",
+])
+def test_garbage_is_counted_and_ends_the_connection_only(town: Town, fragment: bytes) -> None:
+    peer = town.connect()
+    peer.write(fragment)
+    peer.write(b"\xc0" + session.encode_hello())
+    assert reason_of(town.present(town.credential(), UNLOCK)) == session.OK
+
+
+def test_truncated_presentation_is_refused(town: Town) -> None:
+    peer = town.connect()
+    machine = holder.HolderSession(town.credential(), UNLOCK, lambda n: bytes(n))
+    peer.send(machine.start()[0][1])
+    ((_, presentation),) = machine.receive(peer.received[-1])
+    peer.send(presentation[:-1])
+    assert peer.received[-1][0] == session.REFUSAL
+
+
+# --- storage ---
+
+
+def test_opening_that_cannot_be_recorded_does_not_happen(town: Town) -> None:
+    def full(name: str, data: bytes) -> None:
+        raise OSError(28, "no space")
+
+    town.lock.storage.append = full  # type: ignore[method-assign]
+    assert reason_of(town.present(town.credential(), UNLOCK)) == reasons.STORAGE
+    town.lock.advance(1000)
+    assert town.lock.door.bolt == 1.0
+
+
+def test_journal_continues_its_chain_over_a_restart_and_a_torn_slot(town: Town) -> None:
+    town.present(town.credential(), UNLOCK)
+    segment = sorted(n for n in town.lock.storage.files if n.startswith("journal/"))[-1]
+    town.lock.storage.files[segment] += b"K\x01torn"
+    town.lock.power_on()
+    town.lock.power_on()
+    assert [r.seq for r in town.records()] == [1, 2, 3, 4]
+
+
+def test_restart_never_opens(town: Town) -> None:
+    town.present(town.credential(), UNLOCK)
+    town.lock.advance(200)  # the bolt is on its way
+    town.lock.power_on()
+    town.lock.advance(10_000)
+    assert town.lock.door.bolt == 1.0
+
+
+def test_full_journal_drops_the_oldest_and_keeps_the_chain(town: Town) -> None:
+    for _ in range(9 * 256):
+        town.lock.core.record(audit.BOOT, 0, 0, None)
+    journal = town.lock.core.journal
+    assert journal.oldest_seq == 513
+    assert audit.decode_record(journal.read(1, 1)[0]).seq == 513
+    assert journal.head_seq == 1 + 9 * 256

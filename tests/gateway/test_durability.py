@@ -1,0 +1,201 @@
+"""Nothing acknowledged is lost and nothing counts twice, however often the gateway is killed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.machine import Errand, Settings, StorageError, StoredEvent
+from gateway.store import SqliteStore
+from kannuki.messages import StatusPut
+from protocol import audit
+from tests.gateway.fakelock import LOCK_A, LOCK_B, T0, status_document
+from tests.gateway.world import World
+
+WRITER = """
+import sys
+from pathlib import Path
+from gateway.machine import StoredEvent
+from gateway.store import SqliteStore
+store = SqliteStore(Path(sys.argv[1]))
+for seq in range(1, 1000000):
+    event = StoredEvent(0, f"e{seq}", "event", "gw-1", bytes(200))
+    store.put_event(event, "aaaaaaaa", 1, seq + 1)
+    print(seq, flush=True)
+"""
+
+
+def event(name: str) -> StoredEvent:
+    return StoredEvent(0, name, "event", "gw-1", b"payload")
+
+
+@pytest.mark.parametrize("after", [1, 7, 40])
+def test_what_the_store_has_taken_survives_kill_minus_nine(tmp_path, checkout, after):
+    path = tmp_path / "s.sqlite"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, cwd=checkout
+    )
+    with writer:
+        for _ in range(after):
+            promised = int(writer.stdout.readline())
+        writer.kill()
+        rest = writer.stdout.read().split()
+    promised = int(rest[-1]) if rest and rest[-1].isdigit() else promised
+    store = SqliteStore(path)
+    assert store.waiting_events() >= promised
+    assert store.next_seq(LOCK_A, 1) == store.waiting_events() + 1
+    store.close()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_every_record_comes_home_once_through_random_kills(tmp_path, seed):
+    chance = random.Random(seed)
+    w = World(tmp_path, [LOCK_A, LOCK_B], Settings(sync_interval_s=2, max_records=5))
+    w.broker_up()
+    acknowledged: set[str] = set()
+    for _ in range(40):
+        choose(w, chance, acknowledged)
+    finish(w)
+    for lock_id, lock in w.locks.items():
+        assert w.records_home(lock_id) == lock.records
+        audit.check_run(w.records_home(lock_id), 1, audit.genesis(lock_id, 1))
+    assert w.store.waiting_events() == 0
+    w.store.close()
+
+
+def choose(w: World, chance: random.Random, acknowledged: set[str]) -> None:
+    what = chance.randrange(6)
+    if what == 0:
+        w.kill()
+        w.start()
+        w.broker_up()
+    elif what == 1:
+        w.locks[chance.choice([LOCK_A, LOCK_B])].happen(times=chance.randrange(12))
+    elif what == 2:
+        w.lose(chance.choice([LOCK_A, LOCK_B]))
+    elif what == 3 and w.events():
+        some = chance.sample(w.events(), min(3, len(w.events())))
+        acknowledged.update(each.id for each in some)
+        w.ack(*some)
+    elif what == 4:
+        w.broker_down()
+        w.run(chance.uniform(0, 3))
+        w.broker_up()
+    w.run(chance.uniform(0, 1.5))
+
+
+def finish(w: World) -> None:
+    w.run(30)
+    for _ in range(20):
+        if w.store.waiting_events():
+            for sent in {each.id: each for each in w.events()}.values():
+                w.ack(sent)
+            w.run(31)
+
+
+def test_status_lists_reach_the_lock_once_through_random_kills(tmp_path):
+    chance = random.Random(3)
+    w = World(tmp_path, [LOCK_A], Settings(sync_interval_s=30), latency_s=0.2)
+    for version in range(1, 15):
+        w.command(
+            LOCK_A,
+            StatusPut(
+                id=f"put-{version}",
+                document=status_document(LOCK_A, version),
+                version=version,
+                expires_at=T0 + 10**6,
+            ),
+        )
+        w.run(chance.uniform(0, 3))
+        w.kill()
+        w.start()
+    w.run(60)
+    assert w.locks[LOCK_A].trust.status.version == 14
+    assert w.store.errands(LOCK_A) == []
+    assert w.store.pending_status(LOCK_A) is None
+    w.store.close()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_done(tmp_path):
+    path = tmp_path / "s.sqlite"
+    store = SqliteStore(path)
+    store.put_event(event("before"), LOCK_A, 1, 2)
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    big = StoredEvent(0, "big", "event", "gw-1", bytes(200_000))
+    with pytest.raises(StorageError, match="full"):
+        store.put_event(big, LOCK_A, 1, 3)
+    assert store.next_seq(LOCK_A, 1) == 2
+    assert [each.id for each in store.events_after(0, 9)] == ["before"]
+    store.close()
+
+
+def test_a_visit_that_cannot_store_fetches_again_when_it_can(world):
+    w = world([LOCK_A])
+    w.locks[LOCK_A].happen(times=5)
+    w.broker_up()
+    real, w.store.put_event = w.store.put_event, broken
+    w.run(10)
+    assert w.events() == []
+    assert any("storage" in note.text for note in w.notes)
+    w.store.put_event = real
+    w.run(60)
+    assert w.records_home(LOCK_A) == w.locks[LOCK_A].records
+
+
+def broken(*_arguments: object) -> None:
+    raise StorageError("the disk is full")
+
+
+def test_a_status_command_that_cannot_be_stored_says_so(world):
+    w = world([LOCK_A])
+    w.store.accept_status = broken
+    document = status_document(LOCK_A, 1)
+    w.command(LOCK_A, StatusPut(id="p", document=document, version=1, expires_at=T0 + 99))
+    assert w.results("p")[0].error == "STORAGE"
+
+
+def test_the_same_event_twice_is_one(tmp_path):
+    store = SqliteStore(tmp_path / "s.sqlite")
+    store.put_event(event("one"), LOCK_A, 1, 2)
+    store.put_event(event("one"), LOCK_A, 1, 2)
+    assert store.waiting_events() == 1
+    store.forget_events(["one", "unknown"])
+    assert store.waiting_events() == 0
+    store.close()
+
+
+def test_the_inbox_forgets_only_what_is_answered_and_over(tmp_path):
+    store = SqliteStore(tmp_path / "s.sqlite")
+    store.accept_status(Errand("open", LOCK_A, 1), b"1", 100)
+    store.accept_status(Errand("done", LOCK_B, 1), b"1", 100)
+    store.answer(LOCK_B, {"done": b"{}"}, 1)
+    store.sweep(99)
+    assert store.handled("done") is not None
+    store.sweep(101)
+    assert store.handled("done") is None
+    assert store.handled("open") is not None
+    assert [errand.id for errand in store.expired(101)] == ["open"]
+    store.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_untouched(tmp_path):
+    path = tmp_path / "s.sqlite"
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(StorageError, match="newer"):
+        SqliteStore(path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
+    path = tmp_path / "s.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StorageError):
+        SqliteStore(path)

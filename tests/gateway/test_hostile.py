@@ -1,0 +1,216 @@
+"""Garbage on every input of the machine, and any order of events: nothing raises, nothing leaks."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.machine import Settings, housekeeping
+from gateway.machine import values as v
+from gateway.machine.housekeeping import Visit
+from gateway.machine.lockstate import StateError, read
+from gateway.machine.outbox import Outbox
+from gateway.store import SqliteStore
+from kannuki import messages
+from kannuki.messages import RelayClose, RelayOpen, RelaySend, StatusPut
+from protocol import audit, cbor, session
+from protocol.audit import Batch
+from tests.gateway.fakelock import LOCK_A, LOCK_B, T0, credential, deterministic
+from tests.gateway.world import World
+
+DEVICES = st.sampled_from([LOCK_A, LOCK_B, "gw-1", "nobody"])
+LOCKS = st.sampled_from([LOCK_A, LOCK_B, "nobody"])
+TIMES = st.sampled_from([0, T0 - 1, T0 + 5, T0 + 10**6, (1 << 40) - 1])
+IDS = st.sampled_from(["a", "b", "c"])
+COMMANDS = st.one_of(
+    st.binary(max_size=80),
+    st.builds(RelayOpen, id=IDS, session=IDS, message=st.binary(max_size=40), expires_at=TIMES),
+    st.builds(RelaySend, id=IDS, session=IDS, message=st.binary(max_size=40), expires_at=TIMES),
+    st.builds(RelayClose, id=IDS, session=IDS, expires_at=TIMES),
+    st.builds(
+        StatusPut,
+        id=IDS,
+        document=st.binary(max_size=40),
+        version=st.integers(-2, 1 << 65),
+        expires_at=TIMES,
+    ),
+)
+STEPS = st.one_of(
+    st.tuples(st.just("command"), DEVICES, COMMANDS),
+    st.tuples(st.just("up"), LOCKS, st.integers(0, 600)),
+    st.tuples(st.just("received"), LOCKS, st.binary(max_size=60)),
+    st.tuples(st.just("down"), LOCKS, st.sampled_from([v.LOST, v.OUT_OF_RANGE, v.CLOSED, "?"])),
+    st.tuples(st.just("sighted"), LOCKS, st.none()),
+    st.tuples(st.just("broker"), st.booleans(), st.none()),
+    st.tuples(st.just("wait"), st.floats(0, 90), st.none()),
+    st.tuples(st.just("clock"), st.integers(-(10**7), 10**7), st.none()),
+)
+
+
+class Disordered(World):
+    """A world whose radio does nothing by itself, so that any order of events can be tried."""
+
+    def carry_out(self) -> None:
+        for action in self.gateway.actions():
+            if isinstance(action, v.Publish):
+                messages.decode(action.channel, action.payload)
+
+    def do(self, kind: str, first, second) -> None:
+        gateway = self.gateway
+        if kind == "command":
+            self.command(first, second)
+        elif kind == "up":
+            gateway.link_up(first, second, self.now)
+        elif kind == "received":
+            gateway.link_received(first, second, self.now)
+        elif kind == "down":
+            gateway.link_down(first, second, self.now)
+        elif kind == "sighted":
+            gateway.sighted(first, self.now)
+        elif kind == "broker":
+            self.broker_up() if first else self.broker_down()
+        elif kind == "wait":
+            self.run(first)
+        else:
+            self.wall_ahead += first
+        self.carry_out()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEPS, max_size=40))
+def test_any_inputs_in_any_order_raise_nothing_and_keep_time_going(steps):
+    with tempfile.TemporaryDirectory() as folder:
+        w = Disordered(Path(folder), [LOCK_A, LOCK_B], Settings(max_links=1))
+        for kind, first, second in steps:
+            w.do(kind, first, second)
+        w.run(120)
+        w.store.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=20))
+def test_a_lock_that_talks_garbage_fails_the_visit_and_no_more(fragments):
+    with tempfile.TemporaryDirectory() as folder:
+        w = World(Path(folder), [LOCK_A])
+        w.run(0.011)
+        for fragment in fragments:
+            w.gateway.link_received(LOCK_A, fragment, w.now)
+            w.carry_out()
+        w.run(400)
+        assert w.gateway.counters["visits_finished"] > 0
+        w.store.close()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 1 << 60) | st.binary(max_size=9) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.integers(0, 9), inner),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_a_state_of_any_form_is_read_or_refused(value):
+    try:
+        reported = read(value)
+    except StateError:
+        return
+    assert reported.published(T0, 1).reachable
+
+
+class NoStore:
+    """Nothing pending, nothing known; whatever is put in shows."""
+
+    def __init__(self) -> None:
+        self.put: list[object] = []
+
+    def next_seq(self, _lock: str, _epoch: int) -> int | None:
+        return None
+
+    def pending_status(self, _lock: str) -> None:
+        return None
+
+    def put_event(self, event: object, *_position: object) -> None:
+        self.put.append(event)
+
+
+def visit_at_records(store: NoStore) -> Visit:
+    """A visit that has just asked for records from 5 on."""
+    visit = Visit(LOCK_A, credential(LOCK_A), store, deterministic("v"), "gw-1", 24)
+    visit._session.request = lambda operation, argument: [("send", cbor.encode(argument))]
+    visit._asked = session.REQUEST_STATE
+    state = {1: 1, 2: 1, 3: 0, 4: 9, 5: None, 6: None, 7: 5, 8: 1}
+    steps = visit._on_event("reply", [session.OK, state], T0)
+    assert isinstance(steps[-1], housekeeping.Say)
+    return visit
+
+
+@given(VALUES)
+def test_an_audit_reply_of_any_form_is_stored_whole_or_not_at_all(value):
+    store = NoStore()
+    visit = visit_at_records(store)
+    try:
+        visit._on_event("reply", [session.OK, value], T0)
+    except housekeeping._Broken:
+        assert store.put == []
+    else:
+        raise AssertionError("no such value is a batch")
+
+
+@given(
+    st.lists(st.integers(0, 12), min_size=1, max_size=4),
+    st.sampled_from([LOCK_A, LOCK_B]),
+    st.integers(1, 2),
+)
+def test_only_records_that_go_on_where_we_asked_are_stored(seqs, lock, epoch):
+    records = [
+        audit.encode_record(audit.Record(seq, None, 1, 0, 0, None, bytes(32))) for seq in seqs
+    ]
+    raw = audit.encode_batch(Batch(lock, 1, epoch, records))
+    store = NoStore()
+    visit = visit_at_records(store)
+    good = (
+        seqs[0] >= 5
+        and all(b == a + 1 for a, b in zip(seqs, seqs[1:], strict=False))
+        and (lock, epoch) == (LOCK_A, 1)
+    )
+    try:
+        visit._on_event("reply", [session.OK, [raw, bytes(16)]], T0)
+    except housekeeping._Broken:
+        assert not good
+    assert bool(store.put) == good
+
+
+def test_garbage_is_counted(world):
+    w = world([LOCK_A])
+    for payload in (b"", b"{}", b"\xff", b'{"kind":"relay_open","id":1}', b"[" * 100_000):
+        w.command(LOCK_A, payload)
+    assert w.gateway.counters["garbage_commands"] == 5
+
+
+def test_an_outbox_larger_than_its_window_is_walked_through_in_order(tmp_path):
+    store = SqliteStore(tmp_path / "outbox.sqlite")
+    for seq in range(1, 31):
+        event = v_event(seq)
+        store.put_event(event, LOCK_A, 1, seq + 1)
+    outbox = Outbox(store, Settings(outbox_window=7))
+    outbox.broker_up()
+    sent: list[str] = []
+    at = 0.0
+    while store.waiting_events():
+        events = outbox.to_send(at)
+        assert len(events) <= 7
+        sent += [event.id for event in events]
+        outbox.acknowledged([event.id for event in events])
+        at += 1
+        assert at < 30, "it never empties"
+    assert sent == [f"e{seq}" for seq in range(1, 31)]
+    store.close()
+
+
+def v_event(seq: int):
+    from gateway.machine import StoredEvent
+
+    return StoredEvent(0, f"e{seq}", "event", "gw-1", b"payload")
