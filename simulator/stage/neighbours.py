@@ -95,7 +95,8 @@ def pool() -> aiohttp.ClientSession:
 async def pause(nudge: asyncio.Event, longest_s: float) -> None:
     """Wait until nudged or `longest_s` have passed."""
     try:
-        await asyncio.wait_for(nudge.wait(), longest_s)
+        async with asyncio.timeout(longest_s):  # wait_for may lose a cancellation before 3.12
+            await nudge.wait()
     except TimeoutError:
         return
     finally:

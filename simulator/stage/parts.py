@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_STATUS_BYTES = 1_000_000
-SCENERY = ("world", "stage", "bluez", "bus", "dbus", "air")  # without these nothing can be seen
+SCENERY = ("world", "stage", "bluetooth", "bus")  # without these nothing can be seen
 KINDS = ("broker", "gateway", "cloud", "phone", "lock")
 _ALIASES = {"mosquitto": "broker", "phones": "phone", "chip": "lock", "board": "lock"}
 _WORD = re.compile(r"[a-z]+")

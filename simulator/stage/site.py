@@ -90,7 +90,8 @@ class Site:
             await response.write(f"data: {json.dumps(self._watch.picture())}\n\n".encode())
             await asyncio.sleep(CALM_S)
             try:
-                await asyncio.wait_for(changed.wait(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await changed.wait()
             except TimeoutError:
                 continue  # the same picture again: it carries the time and shows that we live
 

@@ -10,27 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from protocol import audit, reasons
-
 MAX_ROWS = 200
 MAX_TEXT = 200
 MAX_HAPPENINGS = 40
-
-_EVENTS = {
-    audit.BOOT: "BOOT", audit.LOCK_OPERATION: "LOCK_OPERATION",
-    audit.LOCK_OPERATION_ERROR: "LOCK_OPERATION_ERROR",
-    audit.DOOR_LOCK_ALARM: "DOOR_LOCK_ALARM", audit.DOOR_STATE: "DOOR_STATE",
-    audit.STATUS_LIST: "STATUS_LIST",
-}
-_OPERATIONS = {audit.OPERATION_LOCK: "LOCK", audit.OPERATION_UNLOCK: "UNLOCK"}
-_ALARMS = {
-    audit.ALARM_JAMMED: "JAMMED", audit.ALARM_FORCED: "FORCED", audit.ALARM_HELD: "HELD",
-    audit.ALARM_TAMPER: "TAMPER",
-}
-_SOURCES = {
-    audit.SOURCE_NONE: "NONE", audit.SOURCE_HOLDER: "HOLDER", audit.SOURCE_REMOTE: "REMOTE",
-    audit.SOURCE_AUTO: "AUTO", audit.SOURCE_BUTTON: "BUTTON", audit.SOURCE_MANUAL: "MANUAL",
-}
+CHAIN_ALARMS = "AUDIT_"  # kinds of the alarms that say that a lock's journal does not fit
 
 
 def text(value: Any, default: str = "") -> str:
@@ -102,8 +85,8 @@ def rooms(cloud_rooms: Any, world: Any) -> list[dict[str, Any]]:
     doors = doors if isinstance(doors, dict) else {}
     listed = [_room(row, doors) for row in rows(cloud_rooms, "rooms") if text(row.get("room_id"))]
     named = {each["lock_id"] for each in listed}
-    strays = [{"lock_id": name} for name in sorted(doors) if name not in named][:MAX_ROWS]
-    return listed + [_room(each, doors) for each in strays]
+    strays = [_room({"lock_id": name}, doors) for name in sorted(doors) if name not in named]
+    return listed + [each for each in strays if each["door"]][:MAX_ROWS]
 
 
 def happenings(world: Any) -> list[dict[str, Any]]:
@@ -148,46 +131,34 @@ def bookings(body: Any) -> list[dict[str, Any]]:
     return sorted(listed, key=lambda each: (each["starts_at"], each["booking_id"]))
 
 
-def record(body: Any) -> list[dict[str, Any]]:
-    """The audit records that came home, newest first."""
-    listed = [_record_row(each) for each in rows(body, "records", "audit", "events")]
+def record(body: Any, alarms: Any) -> list[dict[str, Any]]:
+    """The audit records that came home, newest first.
+
+    The service takes only records that continue their lock's chain and raises an alarm about the
+    rest: a chain counts as whole without such an alarm, as unknown when alarms cannot be read.
+    """
+    is_known = isinstance(alarms, list)
+    broken = {
+        text(each.get("device"))
+        for each in rows(alarms)
+        if text(each.get("kind")).startswith(CHAIN_ALARMS)
+    }
+    listed = [_record_row(each, broken, is_known) for each in rows(body)]
     return sorted(listed, key=lambda each: each["order"], reverse=True)
 
 
-def _record_row(row: dict[str, Any]) -> dict[str, Any]:
-    at = next((row[name] for name in ("at", "time_lo", "time", "received_at")
-               if number(row.get(name)) is not None), None)
-    seq = number(row.get("seq")) or 0
+def _record_row(row: dict[str, Any], broken: set[str], is_known: bool) -> dict[str, Any]:
+    times = [number(row.get(name)) for name in ("time_lo", "received_at")]
+    at = next((each for each in times if each is not None), None)
+    who, lock_id = row.get("who"), text(row.get("lock_id"))
     return {
         "at": at,
-        "order": [at or 0, seq],
-        "lock_id": text(row.get("lock_id")) or text(row.get("lock")),
-        "seq": seq,
-        **_what_happened(row),
-        "source": _named(row.get("source"), _SOURCES),
-        "holder_name": _first_text(row, "holder_name", "holder", "who"),
-        "chain_ok": flag(row.get("chain_ok")),
+        "order": [at or 0, number(row.get("journal_epoch")) or 0, number(row.get("seq")) or 0],
+        "lock_id": lock_id,
+        **{name: text(row.get(name)) for name in ("event", "result", "reason", "path")},
+        "holder_name": text(who.get("holder_name")) if isinstance(who, dict) else "",
+        "chain_ok": lock_id not in broken if is_known else None,
     }
-
-
-def _what_happened(row: dict[str, Any]) -> dict[str, Any]:
-    event, code = _named(row.get("event"), _EVENTS), row.get("code")
-    tables = {
-        "LOCK_OPERATION": _OPERATIONS, "DOOR_LOCK_ALARM": _ALARMS,
-        "LOCK_OPERATION_ERROR": reasons.NAMES,
-        "DOOR_STATE": {audit.DOOR_OPEN: "OPEN", audit.DOOR_CLOSED: "CLOSED"},
-    }
-    return {"event": event, "code": _named(code, tables.get(event, {}))}
-
-
-def _named(value: Any, table: dict[int, str]) -> str:
-    if isinstance(value, str):
-        return value[:40].upper()
-    return table.get(value, str(value)) if number(value) is not None else ""
-
-
-def _first_text(row: dict[str, Any], *names: str) -> str:
-    return next((row[name][:MAX_TEXT] for name in names if isinstance(row.get(name), str)), "")
 
 
 def phones(body: Any) -> list[dict[str, Any]]:

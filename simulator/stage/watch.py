@@ -18,7 +18,7 @@ from simulator.stage import parts, view
 from simulator.stage.neighbours import Neighbour, pause
 
 BUSY_S, WATCHED_S, IDLE_S = 0.1, 1.0, 5.0
-RECORDS = 60
+RECORDS = 200
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Watch:
             "town": ("/v1/town", False), "rooms": ("/v1/rooms", False),
             "bookings": ("/v1/staff/bookings", True),
             "audit": (f"/v1/staff/audit?limit={RECORDS}", True),
+            "alarms": ("/v1/staff/alarms", True),
         }
         cloud = self._near.cloud
         answers = await asyncio.gather(*(cloud.look(path, staff) for path, staff in asked.values()))
@@ -145,7 +146,7 @@ class Watch:
             "rooms": view.rooms(said.get("rooms"), world),
             "happenings": view.happenings(world),
             "bookings": view.bookings(said.get("bookings")),
-            "record": view.record(said.get("audit")),
+            "record": view.record(said.get("audit"), said.get("alarms")),
             "phones": view.phones(said.get("phone")),
             "parts": parts.parts_of(said.get("parts")),
         }

@@ -191,9 +191,9 @@ function makeOpening(chosen, answer) {
   const update = (picture, key) => {
     const rooms = picture.rooms.filter((each) => each.lock_id);
     options(door, rooms.map((each) => ({ value: each.lock_id, label: each.name || each.lock_id })));
-    if (key && key.id !== shownKey) {
-      shownKey = key.id;
-      if (rooms.some((each) => each.lock_id === key.lock_id)) door.value = key.lock_id;
+    if (key && key.id !== shownKey && rooms.some((each) => each.lock_id === key.lock_id)) {
+      shownKey = key.id; // a person who goes to another door with this key stays there
+      door.value = key.lock_id;
     }
   };
   return { node, lock, update };

@@ -11,11 +11,11 @@ const REASONS = {
   JAMMED: "reason.JAMMED", STORAGE: "reason.STORAGE",
 };
 const ALARMS = {
-  JAMMED: "alarm.JAMMED", FORCED: "alarm.FORCED", HELD: "alarm.HELD", TAMPER: "alarm.TAMPER",
+  jammed: "alarm.JAMMED", forced: "alarm.FORCED", held: "alarm.HELD", tamper: "alarm.TAMPER",
 };
-const SOURCES = {
-  HOLDER: "source.HOLDER", REMOTE: "source.REMOTE", AUTO: "source.AUTO", BUTTON: "source.BUTTON",
-  MANUAL: "source.MANUAL",
+const PATHS = {
+  offline: "source.HOLDER", relay: "source.REMOTE", auto: "source.AUTO", button: "source.BUTTON",
+  manual: "source.MANUAL",
 };
 const COLUMNS = ["record.time", "record.door", "record.what", "record.who", "record.path", "record.chain"];
 
@@ -56,7 +56,7 @@ function cellsOf(row, rooms, now) {
   return {
     kind,
     cells: [timeText(row.at, now), rooms.get(row.lock_id) || row.lock_id, what, row.holder_name || "–",
-      SOURCES[row.source] ? t(SOURCES[row.source]) : "–", chainText(row.chain_ok)],
+      PATHS[row.path] ? t(PATHS[row.path]) : "–", chainText(row.chain_ok)],
     chain: row.chain_ok,
     labels: COLUMNS.map((key) => t(key)),
   };
@@ -73,23 +73,23 @@ function chainText(isIntact) {
 }
 
 /** [kind for colour, words] of a record. */
-function whatOf(row) {
-  if (row.event === "LOCK_OPERATION") {
-    return row.code === "UNLOCK" ? ["good", t("event.unlock")] : ["plain", t("event.lock")];
+function whatOf({ event, result, reason }) {
+  switch (event) {
+    case "LockOperation":
+      return result === "unlock" ? ["good", t("event.unlock")] : ["plain", t("event.lock")];
+    case "LockOperationError":
+      return ["refused", `${t("event.refused")}: ${REASONS[reason] ? t(REASONS[reason]) : reason}`];
+    case "DoorLockAlarm":
+      return ["alarm", `${t("event.alarm")}: ${ALARMS[result] ? t(ALARMS[result]) : result}`];
+    case "DoorState":
+      return ["plain", t(result === "open" ? "event.dooropen" : "event.doorclosed")];
+    case "Boot":
+      return ["plain", t("event.boot")];
+    case "StatusList":
+      return ["plain", t("event.list", { n: result })];
+    default:
+      return ["plain", `${t("event.other")} ${event}`];
   }
-  if (row.event === "LOCK_OPERATION_ERROR") {
-    const why = REASONS[row.code] ? t(REASONS[row.code]) : row.code;
-    return ["refused", `${t("event.refused")}: ${why}`];
-  }
-  if (row.event === "DOOR_LOCK_ALARM") {
-    return ["alarm", `${t("event.alarm")}: ${ALARMS[row.code] ? t(ALARMS[row.code]) : row.code}`];
-  }
-  if (row.event === "DOOR_STATE") {
-    return ["plain", t(row.code === "OPEN" ? "event.dooropen" : "event.doorclosed")];
-  }
-  if (row.event === "BOOT") return ["plain", t("event.boot")];
-  if (row.event === "STATUS_LIST") return ["plain", t("event.list", { n: row.code })];
-  return ["plain", `${t("event.other")} ${row.event}`];
 }
 
 function drawRow({ kind, cells, chain, labels }) {
