@@ -1,0 +1,1 @@
+"""The whole town as an outsider sees it: real processes, killed, fed with garbage, taken apart."""
