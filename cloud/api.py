@@ -125,9 +125,7 @@ def _town_routes(app: FastAPI, context: ApiContext) -> None:
             booking = bookings.create(
                 session, service.signers, service.random_bytes, now, **wanted.model_dump()
             )
-            secret = keylinks.new_link(
-                session, service.signers, booking, service.random_bytes, now
-            )
+            secret = keylinks.new_link(session, service.signers, booking, service.random_bytes, now)
         return {
             "booking_id": booking.booking_id,
             "room_id": booking.room_id,
@@ -199,9 +197,7 @@ def _relay_routes(app: FastAPI, context: ApiContext) -> None:
         return {"session": session, "message": to_base64url(message)}
 
     @app.post("/v1/relay/{session}")
-    async def step(
-        asked: RelayNext, session: str, shown: str = Depends(ticket)
-    ) -> dict[str, str]:
+    async def step(asked: RelayNext, session: str, shown: str = Depends(ticket)) -> dict[str, str]:
         """Pass on the holder's next message."""
         await asyncio.to_thread(lock_of, shown, None)
         message = await hub.pass_on(session, sha256(shown.encode()), asked.message)

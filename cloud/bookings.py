@@ -191,9 +191,7 @@ def overlapping(session: Session, room_id: str, starts_at: int, ends_at: int) ->
     return list(session.scalars(query))
 
 
-def _who_is_there(
-    session: Session, room_id: str, own_id: str, starts_at: int, ends_at: int
-) -> str:
+def _who_is_there(session: Session, room_id: str, own_id: str, starts_at: int, ends_at: int) -> str:
     with session.no_autoflush:
         taken = overlapping(session, room_id, starts_at, ends_at)
     spans = [span_text(b.starts_at, b.ends_at) for b in taken if b.booking_id != own_id]

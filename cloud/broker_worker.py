@@ -62,7 +62,10 @@ class BrokerWorker:
         self.counts: Counter[str] = Counter()
         self.link = MqttLink(settings, random=random, on_connected=self._on_connected)
         self.hub = RelayHub(
-            self.send, service.clock, monotonic, service.random_bytes,
+            self.send,
+            service.clock,
+            monotonic,
+            service.random_bytes,
             lambda: self.link.is_connected,
         )
         self._service = service

@@ -188,9 +188,7 @@ def _lay_out_master(
             )
 
 
-def _instances(
-    master: IcalEvent, content: CalendarContent
-) -> Iterator[tuple[datetime, timedelta]]:
+def _instances(master: IcalEvent, content: CalendarContent) -> Iterator[tuple[datetime, timedelta]]:
     """(local start, length) of each instance that is not excluded, rule first, then additions."""
     seen = set()
     for start, length in _candidates(master, content):

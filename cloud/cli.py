@@ -61,7 +61,11 @@ def list_rooms(database: str, as_json: bool) -> None:
     with db.read() as session:
         lines = reports.room_lines(session)
     db.close()
-    _tell(as_json, lines, "\n".join(f"{r['room_id']}  {r['lock_id'] or '-':8}  {r['name']}" for r in lines))
+    _tell(
+        as_json,
+        lines,
+        "\n".join(f"{r['room_id']}  {r['lock_id'] or '-':8}  {r['name']}" for r in lines),
+    )
 
 
 @cloud.command("add-lock")
@@ -69,9 +73,7 @@ def list_rooms(database: str, as_json: bool) -> None:
 @click.option("--room", "room_name", required=True, help="Name or id of the room.")
 @json_option
 @town_options
-def add_lock(
-    service: TownService, enrolment: Path, room_name: str, as_json: bool
-) -> None:
+def add_lock(service: TownService, enrolment: Path, room_name: str, as_json: bool) -> None:
     """Hang an enrolled lock at a room; bookings there get keys for it."""
     told = _read_enrolment(service, enrolment)
     with service.database.write() as session:
@@ -135,9 +137,7 @@ def _read_calendar_file(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from None
 
 
-def _links_of_new(
-    service: TownService, session: Any, report: ImportReport
-) -> list[dict[str, Any]]:
+def _links_of_new(service: TownService, session: Any, report: ImportReport) -> list[dict[str, Any]]:
     links = []
     for event in report.events:
         if event["outcome"] != "new":
@@ -260,8 +260,6 @@ def openapi() -> None:
 
 def _tell(as_json: bool, answer: Any, text: str) -> None:
     click.echo(json.dumps(answer, ensure_ascii=False) if as_json else text)
-
-
 
 
 cloud.add_command(serve)

@@ -30,7 +30,8 @@ _OPTIONS = (
         "--clock-offset-s", type=int, default=0, help="Moves the town's clock (for demos)."
     ),
     click.option(
-        "--key-page-url", default="http://127.0.0.1:8080/key",
+        "--key-page-url",
+        default="http://127.0.0.1:8080/key",
         help="Where key links lead; the secret follows behind #.",
     ),
 )

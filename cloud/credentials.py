@@ -33,9 +33,7 @@ class Signers:
     status: StatusSigner
 
 
-def settle(
-    session: Session, signers: Signers, booking_ids: Collection[str], now: int
-) -> None:
+def settle(session: Session, signers: Signers, booking_ids: Collection[str], now: int) -> None:
     """Brings the credentials of these bookings, and the lists of their locks, up to date."""
     session.flush()
     touched: set[str] = set()
@@ -52,9 +50,7 @@ def revoke_live(session: Session, booking_id: str, now: int) -> set[str]:
     return {credential.lock_id for credential in live if credential.expires_at > now}
 
 
-def publish_lists(
-    session: Session, signers: Signers, lock_ids: Iterable[str], now: int
-) -> None:
+def publish_lists(session: Session, signers: Signers, lock_ids: Iterable[str], now: int) -> None:
     """Signs the next version of each lock's status list and puts it into the outbox."""
     session.flush()
     for lock_id in sorted(lock_ids):

@@ -245,7 +245,7 @@ def _text(component: Any, name: str) -> str:
 
 def _clean(text: str) -> str:
     shown = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(shown.split())[:MAX_UID_CHARS + 1]
+    return " ".join(shown.split())[: MAX_UID_CHARS + 1]
 
 
 # --- the file as lines ---

@@ -26,8 +26,15 @@ from cloud.problems import Problem
 MAX_IMPORTED_S = 31 * DAY_S
 NEW, CHANGED, CANCEL, UNCHANGED, REFUSED = "new", "changed", "cancelled", "unchanged", "refused"
 _SAME_NAME = (
-    "holder_name", "holder_contact", "starts_at", "ends_at", "status", "uid", "recurrence_id",
-    "sequence", "dtstamp",
+    "holder_name",
+    "holder_contact",
+    "starts_at",
+    "ends_at",
+    "status",
+    "uid",
+    "recurrence_id",
+    "sequence",
+    "dtstamp",
 )
 
 
@@ -121,8 +128,12 @@ class _Import:
         for event, code in self._content.unsupported:
             self.report.counts[REFUSED] += 1
             self.report.events.append(
-                {"outcome": REFUSED, "uid": event.uid, "line": event.line,
-                 "reason": Problem(code).body()}
+                {
+                    "outcome": REFUSED,
+                    "uid": event.uid,
+                    "line": event.line,
+                    "reason": Problem(code).body(),
+                }
             )
         waiting = sorted(self._content.bookings, key=self._turn)
         while waiting:
@@ -149,9 +160,7 @@ class _Import:
                 if uid == series.uid and (uid, recurrence_id) not in named:
                     self._drop(row, series)
             self._session.merge(
-                CalendarSeries(
-                    uid=series.uid, sequence=series.sequence, dtstamp=series.dtstamp
-                )
+                CalendarSeries(uid=series.uid, sequence=series.sequence, dtstamp=series.dtstamp)
             )
 
     def _turn(self, item: CalendarBooking) -> tuple[int, int, str]:
@@ -261,9 +270,15 @@ class _Import:
         self.report.counts[CANCEL] += 1
         self.report.touched.add(row.booking_id)
         self.report.events.append(
-            {"outcome": CANCEL, "uid": row.uid, "recurrence_id": row.recurrence_id,
-             "line": series.line, "starts_at": row.starts_at, "ends_at": row.ends_at,
-             "booking_id": row.booking_id}
+            {
+                "outcome": CANCEL,
+                "uid": row.uid,
+                "recurrence_id": row.recurrence_id,
+                "line": series.line,
+                "starts_at": row.starts_at,
+                "ends_at": row.ends_at,
+                "booking_id": row.booking_id,
+            }
         )
 
     def _load_rows(self, uids: set[str]) -> dict[tuple[str, str], Booking]:

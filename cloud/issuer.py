@@ -98,9 +98,7 @@ class ListSigner:
 
 def open_issuer(folder: Path, random_bytes: RandomBytes) -> TokenSigner:
     """The booking issuer whose key lies in `folder`."""
-    return TokenSigner(
-        read_key(key_path(folder, "booking-issuer"), "booking-issuer"), random_bytes
-    )
+    return TokenSigner(read_key(key_path(folder, "booking-issuer"), "booking-issuer"), random_bytes)
 
 
 def open_staff_issuer(folder: Path, random_bytes: RandomBytes) -> TokenSigner:

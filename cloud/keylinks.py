@@ -68,9 +68,7 @@ def new_link(
     return secret
 
 
-def claim(
-    session: Session, vault: ProofKeys, secret: str, device_key: bytes, now: int
-) -> Claim:
+def claim(session: Session, vault: ProofKeys, secret: str, device_key: bytes, now: int) -> Claim:
     """Binds the link to this device, or recognises it, and wraps its key. Raises Problem."""
     link = _living(session, KeyLink.secret_sha256 == _digest(secret))
     if link is None:

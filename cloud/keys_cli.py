@@ -19,7 +19,10 @@ def keys() -> None:
 
 @keys.command()
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), required=True,
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
     help="Folder for the key files (made, 0700, when missing).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

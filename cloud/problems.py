@@ -1,6 +1,6 @@
-"""What a person is told when something cannot be done: a stable code and a text in three tongues.
+"""What a person is told when something cannot be done: a stable code, a text in three tongues.
 
-Decides the HTTP status of each code; the words are in kannuki/texts, for Python and the pages alike.
+Decides the HTTP status of each code; the words are in kannuki/texts, for Python and pages alike.
 Texts never name a person, a key or a token; `{...}` places are filled with times, rooms and counts.
 """
 

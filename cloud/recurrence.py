@@ -17,7 +17,15 @@ from typing import Any
 _DAY = timedelta(days=1)
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PARTS = {
-    "FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYSETPOS", "WKST",
+    "FREQ",
+    "INTERVAL",
+    "COUNT",
+    "UNTIL",
+    "BYDAY",
+    "BYMONTH",
+    "BYMONTHDAY",
+    "BYSETPOS",
+    "WKST",
 }
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 MAX_INTERVAL = 1000
@@ -62,7 +70,13 @@ def read_rule(parts: Mapping[str, Any], starts_on: date) -> Rule:
     if not weekdays and not month_days:
         weekdays, month_days, months = _defaults(frequency, starts_on, months)
     return Rule(
-        frequency, starts_on, interval, count, weekdays, months, month_days,
+        frequency,
+        starts_on,
+        interval,
+        count,
+        weekdays,
+        months,
+        month_days,
         _numbers(parts, "BYSETPOS", -366, 366),
         _WEEKDAYS.index(str(_single(parts, "WKST", "MO")).upper()),
         frequency == "MONTHLY" or bool(months),

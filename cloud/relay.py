@@ -58,9 +58,7 @@ class RelayHub:
     sessions: dict[str, RelaySession] = field(default_factory=dict)
     _answers: dict[str, asyncio.Future[CommandResult]] = field(default_factory=dict)
 
-    async def open(
-        self, lock_id: str, ticket_digest: bytes, message: bytes
-    ) -> tuple[str, bytes]:
+    async def open(self, lock_id: str, ticket_digest: bytes, message: bytes) -> tuple[str, bytes]:
         """(session, the lock's challenge) for a holder's HELLO. Raises Problem."""
         if not self.is_connected():
             raise Problem("GATEWAY_OFFLINE")

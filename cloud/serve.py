@@ -83,7 +83,10 @@ async def _serve(
     context = ApiContext(service, town_name, worker.hub, worker.poke, staff_secret)
     server = _Server(
         uvicorn.Config(
-            create_app(context), log_config=None, access_log=False, lifespan="off",
+            create_app(context),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
             timeout_graceful_shutdown=3,
         )
     )

@@ -102,8 +102,12 @@ def inspect(source: str, as_json: bool) -> None:
 @click.option("--trust", "trust_path", type=_FILE, help="A trust file (kannuki cloud trust).")
 @click.option("--lock", "lock_id", required=True, help="The lock that shall judge.")
 @click.option("--at", help="ISO 8601 or Unix seconds. [default: now]")
-@click.option("--command", type=click.Choice(list(PERMISSIONS)), default="unlock",
-              help="What the holder asks for.")
+@click.option(
+    "--command",
+    type=click.Choice(list(PERMISSIONS)),
+    default="unlock",
+    help="What the holder asks for.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(
     source: str,

@@ -9,6 +9,8 @@ import gc
 import json
 import os
 
+from machine import reset_cause
+
 from firmware.ble.server import GattServer
 from firmware.core import config as configs
 from firmware.core import enrolment
@@ -18,7 +20,6 @@ from firmware.core.x25519 import x25519
 from firmware.hal.board import Board
 from firmware.hal.clock import Uptime, trusted_clock
 from firmware.hal.storage import FileStorage
-from machine import reset_cause
 from protocol.crypto import Crypto
 from protocol.keys import lock_kdk
 
@@ -38,7 +39,9 @@ def load(storage: FileStorage) -> tuple:
     return config, {config.vault_epoch: kdk}
 
 
-async def _sense_forever(lock: Lock, board: Board, uptime: Uptime, flag: asyncio.ThreadSafeFlag) -> None:
+async def _sense_forever(
+    lock: Lock, board: Board, uptime: Uptime, flag: asyncio.ThreadSafeFlag
+) -> None:
     while True:
         board.drive(lock.sense(board.sensors(), uptime.ms()))
         flag.set()

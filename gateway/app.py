@@ -299,9 +299,7 @@ def place_of(path: Path) -> Place:
         raise InputError(str(error), "get the gateway's file from the town's service") from error
 
 
-async def run(
-    options: Options, wall: Callable[[], float], on_ready: Callable[[], None]
-) -> None:
+async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[], None]) -> None:
     """Runs a gateway until SIGTERM or SIGINT."""
     place = place_of(options.gateway_file)
     store = open_store(options.data_dir)

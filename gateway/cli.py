@@ -77,9 +77,7 @@ def gateway() -> None:
     default=60.0,
     help="How often each lock is visited.",
 )
-@click.option(
-    "--max-links", type=click.IntRange(1, 20), default=3, help="Bluetooth links at once."
-)
+@click.option("--max-links", type=click.IntRange(1, 20), default=3, help="Bluetooth links at once.")
 @click.option("--clock-offset-s", type=float, default=0.0, help="Added to this computer's time.")
 @click.option("--ready", is_flag=True, help="Print a JSON line when the broker is connected.")
 def run(

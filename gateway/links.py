@@ -129,9 +129,7 @@ class BleakLinks:
             link.why = values.OUT_OF_RANGE
             return
         async with self._turnstile.turn(link.urgent), self._scanning.paused():
-            link.client = BleakClient(
-                device, disconnected_callback=lambda _client: link.lost.set()
-            )
+            link.client = BleakClient(device, disconnected_callback=lambda _client: link.lost.set())
             self._scanning.forget(link.lock)
             await asyncio.wait_for(link.client.connect(), CONNECT_WITHIN_S)
             self._scanning.remember(link.lock, device)

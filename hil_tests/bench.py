@@ -21,7 +21,6 @@ from simulator.phone.opening import Result, attempt
 from simulator.town_keys import RESIDENT, TownKeys
 
 
-
 class Bench(ABC):
     """One lock on a bench. `town` made its keys, `enrolment` is what the lock said of itself."""
 

@@ -128,8 +128,9 @@ def check(path: Path, wanted: str) -> None:
     """Raises ExpectationFailed when the kept file is not the one that the models give."""
     kept = path.read_text(encoding="utf-8") if path.is_file() else ""
     if kept != wanted:
-        raise ExpectationFailed(f"{path} is not what kannuki.messages declares",
-                                f"python -m kannuki.asyncapi {path}")
+        raise ExpectationFailed(
+            f"{path} is not what kannuki.messages declares", f"python -m kannuki.asyncapi {path}"
+        )
 
 
 def main(argv: list[str]) -> None:

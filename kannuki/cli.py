@@ -88,8 +88,13 @@ def own_version() -> str:
     },
 )
 @click.option(
-    "--config", "config_file", type=click.Path(path_type=Path, dir_okay=False), is_eager=True,
-    envvar="KANNUKI_CONFIG", callback=_use_file, show_default=False,
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    envvar="KANNUKI_CONFIG",
+    callback=_use_file,
+    show_default=False,
     help="Settings file (TOML). Else ./kannuki.toml, else the user's.",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="How much to log.")
@@ -118,8 +123,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         return _tell(error.format_message(), error.exit_code)
     except click.ClickException as error:
-        return _tell(KannukiError(error.format_message(), _usage_hint(error)).lines(),
-                     error.exit_code)
+        return _tell(
+            KannukiError(error.format_message(), _usage_hint(error)).lines(), error.exit_code
+        )
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost boundary: our own bug, told plainly

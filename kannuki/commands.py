@@ -19,7 +19,14 @@ from kannuki.errors import MissingPart
 
 GROUP = "kannuki.commands"
 ROOMS = (
-    "protocol", "firmware", "gateway", "provisioning", "cloud", "kannuki", "simulator", "hil_tests",
+    "protocol",
+    "firmware",
+    "gateway",
+    "provisioning",
+    "cloud",
+    "kannuki",
+    "simulator",
+    "hil_tests",
 )
 
 

@@ -22,7 +22,7 @@ class _File(BaseModel):
 
 
 class TrustedKey(_File):
-    """One row of the keyset: role 1 booking issuer, 2 staff issuer, 3 status (protocol/verify.py)."""
+    """One row of the keyset; role 1 booking issuer, 2 staff issuer, 3 status."""
 
     public_key: Bytes
     role: int

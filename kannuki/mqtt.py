@@ -223,9 +223,14 @@ class MqttLink:
             except aiomqtt.MqttError as error:
                 failures += 1
                 delay_s = self.settings.backoff.delay_s(failures, self._random())
-                log.warning("%s: no connection to %s:%d (%s); again in %.1f s",
-                            self.settings.client_id, self.settings.host, self.settings.port,
-                            error, delay_s)
+                log.warning(
+                    "%s: no connection to %s:%d (%s); again in %.1f s",
+                    self.settings.client_id,
+                    self.settings.host,
+                    self.settings.port,
+                    error,
+                    delay_s,
+                )
             await asyncio.sleep(delay_s)
 
     async def _serve(self, client: aiomqtt.Client) -> None:

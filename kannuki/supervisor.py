@@ -173,8 +173,9 @@ class Child:
                 return
             failures = policy.failures_after(failures, time.monotonic() - started_at)
             delay_s = policy.delay_s(failures, random.random())
-            log.warning("%s ended with %s; again in %.1f s",
-                        self.spec.name, self.exit_code, delay_s)
+            log.warning(
+                "%s ended with %s; again in %.1f s", self.spec.name, self.exit_code, delay_s
+            )
             self._to("backoff")
             await asyncio.sleep(delay_s)
             self.restarts += 1
@@ -197,7 +198,8 @@ class Child:
     async def _spawn(self, log_descriptor: int) -> asyncio.subprocess.Process:
         wrapper = [sys.executable, "-I", "-S", child_program.__file__, str(os.getpid())]
         return await asyncio.create_subprocess_exec(
-            *wrapper, *self.spec.argv,
+            *wrapper,
+            *self.spec.argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=log_descriptor,

@@ -19,7 +19,9 @@ def open_board(kind: str, target: Path) -> Board:
     point = find(GROUP).get(kind)
     if point is None:
         known = ", ".join(sorted(find(GROUP))) or "none"
-        raise MissingPart(f"no board of kind '{kind}'; known here: {known}",
-                          "make setup  (in a clone, it brings the simulated board)")
+        raise MissingPart(
+            f"no board of kind '{kind}'; known here: {known}",
+            "make setup  (in a clone, it brings the simulated board)",
+        )
     board: Board = point.load()(target)
     return board

@@ -26,20 +26,44 @@ def provision() -> None:
 
 
 @provision.command()
-@click.option("--trust", "trust_path", type=_FILE, required=True,
-              help="Whom the lock shall trust: the file that `kannuki cloud trust` writes.")
-@click.option("--image", "image_path", type=_FILE, required=True,
-              help="The lock's flash: a LittleFS image, made here.")
-@click.option("--out", "out_path", type=_FILE, required=True,
-              help="Where to write the enrolment file for `kannuki cloud add-lock`.")
+@click.option(
+    "--trust",
+    "trust_path",
+    type=_FILE,
+    required=True,
+    help="Whom the lock shall trust: the file that `kannuki cloud trust` writes.",
+)
+@click.option(
+    "--image",
+    "image_path",
+    type=_FILE,
+    required=True,
+    help="The lock's flash: a LittleFS image, made here.",
+)
+@click.option(
+    "--out",
+    "out_path",
+    type=_FILE,
+    required=True,
+    help="Where to write the enrolment file for `kannuki cloud add-lock`.",
+)
 @click.option("--lock-id", help="8 characters a-z, 2-7. Default: a fresh one.")
-@click.option("--board", default="image", show_default=True,
-              help="Kind of board: 'image' runs the image in a simulated chip.")
+@click.option(
+    "--board",
+    default="image",
+    show_default=True,
+    help="Kind of board: 'image' runs the image in a simulated chip.",
+)
 @click.option("--clock-offset-s", type=int, default=0, help="Seconds to add to this PC's clock.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def enrol(
-    trust_path: Path, image_path: Path, out_path: Path, lock_id: str | None, board: str,
-    clock_offset_s: int, as_json: bool,
+    trust_path: Path,
+    image_path: Path,
+    out_path: Path,
+    lock_id: str | None,
+    board: str,
+    clock_offset_s: int,
+    as_json: bool,
 ) -> None:
     """Make a lock: firmware on its flash, keys of its own, its public half in a file.
 
@@ -58,8 +82,11 @@ def enrol(
         image_path.unlink()  # half a lock helps nobody
         raise
     write_file(out_path, enrolment)
-    _say(as_json, {"lock_id": lock_id, "image": str(image_path), "enrolment": str(out_path)},
-         f"lock {lock_id} enrolled: {image_path}\nnext: kannuki cloud add-lock {out_path}")
+    _say(
+        as_json,
+        {"lock_id": lock_id, "image": str(image_path), "enrolment": str(out_path)},
+        f"lock {lock_id} enrolled: {image_path}\nnext: kannuki cloud add-lock {out_path}",
+    )
 
 
 @provision.command()
@@ -68,8 +95,11 @@ def enrol(
 def update(image_path: Path, as_json: bool) -> None:
     """Renew the firmware in an image; the lock keeps its keys and its journal."""
     changed = image.update(image_path, device_tree())
-    _say(as_json, {"image": str(image_path), "changed": changed},
-         f"{image_path}: {'firmware renewed' if changed else 'already up to date'}")
+    _say(
+        as_json,
+        {"image": str(image_path), "changed": changed},
+        f"{image_path}: {'firmware renewed' if changed else 'already up to date'}",
+    )
 
 
 @provision.command()

@@ -74,10 +74,13 @@ def _request(trust: TrustFile, lock_id: str) -> dict[str, object]:
 def _answer(printed: str) -> dict[str, str]:
     lines = [line for line in printed.splitlines() if line.startswith("{")]
     if not lines:
-        raise EnrolmentFailed(f"the board did not answer: {printed.strip() or 'nothing printed'}",
-                              "check that the firmware is on the board")
+        raise EnrolmentFailed(
+            f"the board did not answer: {printed.strip() or 'nothing printed'}",
+            "check that the firmware is on the board",
+        )
     answer = json.loads(lines[-1])
     if "error" in answer:
-        raise EnrolmentFailed(f"the board refused: {answer['error']}",
-                              "use a new image, or retire the lock first")
+        raise EnrolmentFailed(
+            f"the board refused: {answer['error']}", "use a new image, or retire the lock first"
+        )
     return answer

@@ -21,8 +21,10 @@ _FIRMWARE = ("/lib", "/main.py")
 def create(path: Path, tree: dict[str, bytes]) -> None:
     """A new image with `tree`. Raises InputError when the file is already there."""
     if path.exists():
-        raise InputError(f"{path} already exists",
-                         "choose another file, or `kannuki provision update` to renew its firmware")
+        raise InputError(
+            f"{path} already exists",
+            "choose another file, or `kannuki provision update` to renew its firmware",
+        )
     files = LittleFS(block_size=BLOCK_BYTES, block_count=BLOCKS)
     _write_tree(files, tree)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,18 +61,23 @@ def _load(path: Path) -> LittleFS:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}",
-                         "make an image with `kannuki provision enrol`") from error
+        raise InputError(
+            f"cannot read {path}: {error.strerror}", "make an image with `kannuki provision enrol`"
+        ) from error
     if len(raw) != BLOCK_BYTES * BLOCKS:
-        raise InputError(f"{path} is not a lock's image: {len(raw)} bytes",
-                         f"an image has {BLOCK_BYTES * BLOCKS} bytes")
+        raise InputError(
+            f"{path} is not a lock's image: {len(raw)} bytes",
+            f"an image has {BLOCK_BYTES * BLOCKS} bytes",
+        )
     files = LittleFS(block_size=BLOCK_BYTES, block_count=BLOCKS, mount=False)
     files.context.buffer = bytearray(raw)
     try:
         files.mount()
     except LittleFSError as error:
-        raise InputError(f"{path} holds no LittleFS file system",
-                         "make a new image with `kannuki provision enrol`") from error
+        raise InputError(
+            f"{path} holds no LittleFS file system",
+            "make a new image with `kannuki provision enrol`",
+        ) from error
     return files
 
 

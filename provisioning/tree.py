@@ -32,8 +32,9 @@ def device_tree(manifest: Path = MANIFEST) -> dict[str, bytes]:
         for pattern in patterns.split():
             sources = sorted(root.glob(pattern))
             if not sources:
-                raise InputError(f"{manifest} lists {pattern}, which matches no file",
-                                 "correct the manifest")
+                raise InputError(
+                    f"{manifest} lists {pattern}, which matches no file", "correct the manifest"
+                )
             for source in sources:
                 place, content = _placed(target, source, root)
                 tree[place] = content
@@ -57,11 +58,15 @@ def _compiled(source: bytes, name: str) -> bytes:
         plain.write_bytes(source)
         done = subprocess.run(
             (program, "-s", name, "-o", str(compiled), str(plain)),
-            capture_output=True, text=True, check=False,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
-            raise CompileFailed(f"{name} does not compile: {done.stderr.strip()}",
-                                "see the MicroPython dialect in CONTRIBUTING.md")
+            raise CompileFailed(
+                f"{name} does not compile: {done.stderr.strip()}",
+                "see the MicroPython dialect in CONTRIBUTING.md",
+            )
         return compiled.read_bytes()
 
 

@@ -98,8 +98,13 @@ def _case(rounds: int) -> dict[str, Any]:
     machine.start()
     ((_, message),) = machine.receive(challenge)
     return {
-        "lock_id": LOCK_ID, "now": NOW, "rounds": rounds, "public_key": key.hex(),
-        "kdk": kdk.hex(), "token": raw.hex(), "challenge": challenge.hex(),
+        "lock_id": LOCK_ID,
+        "now": NOW,
+        "rounds": rounds,
+        "public_key": key.hex(),
+        "kdk": kdk.hex(),
+        "token": raw.hex(),
+        "challenge": challenge.hex(),
         "message": message.hex(),
     }
 

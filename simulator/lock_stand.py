@@ -62,17 +62,27 @@ class LockStand:
         )
         hci, here = f"127.0.0.1:{self._ports['air_port']}", {BUS_VARIABLE: bus.address}
         await self.start_module(
-            f"bluetooth-{name}", "simulator.radio.bluez", "--hci", hci, "--address", address,
+            f"bluetooth-{name}",
+            "simulator.radio.bluez",
+            "--hci",
+            hci,
+            "--address",
+            address,
             env=here,
         )
         return here
 
     async def start_lock(self) -> None:
         """Give the lock power."""
-        board = {"KANNUKI_BOARD": f"127.0.0.1:{self._ports['board_port']}",
-                 "KANNUKI_BOARD_NAME": self._lock_id}
-        await self.supervisor.start(ChildSpec(
-            "lock", chip_command(self._image), self.log("lock"), env=board, restart=Backoff()))
+        board = {
+            "KANNUKI_BOARD": f"127.0.0.1:{self._ports['board_port']}",
+            "KANNUKI_BOARD_NAME": self._lock_id,
+        }
+        await self.supervisor.start(
+            ChildSpec(
+                "lock", chip_command(self._image), self.log("lock"), env=board, restart=Backoff()
+            )
+        )
 
     async def start_module(
         self, name: str, module: str, *arguments: str, env: dict[str, str] | None = None

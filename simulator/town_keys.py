@@ -34,13 +34,26 @@ class TownKeys:
     def trust(self) -> TrustFile:
         """What a lock of this bench believes."""
         rows = [
-            TrustedKey(public_key=bytes(self.booking.verify_key), role=verify.ROLE_BOOKING,
-                       permissions=tokens.ALL_PERMISSIONS, max_lifetime_s=_MAX_LIFETIME_S),
-            TrustedKey(public_key=bytes(self.status.verify_key), role=verify.ROLE_STATUS,
-                       permissions=0, max_lifetime_s=0),
+            TrustedKey(
+                public_key=bytes(self.booking.verify_key),
+                role=verify.ROLE_BOOKING,
+                permissions=tokens.ALL_PERMISSIONS,
+                max_lifetime_s=_MAX_LIFETIME_S,
+            ),
+            TrustedKey(
+                public_key=bytes(self.status.verify_key),
+                role=verify.ROLE_STATUS,
+                permissions=0,
+                max_lifetime_s=0,
+            ),
         ]
-        return TrustFile(town=TOWN, keyset_version=1, keys=rows, vault_epoch=VAULT_EPOCH,
-                         vault_public_key=bytes(self.vault.public_key))
+        return TrustFile(
+            town=TOWN,
+            keyset_version=1,
+            keys=rows,
+            vault_epoch=VAULT_EPOCH,
+            vault_public_key=bytes(self.vault.public_key),
+        )
 
     def kdk(self, enrolment: EnrolmentFile) -> bytes:
         """The key-derivation key shared with one lock."""
@@ -48,12 +61,24 @@ class TownKeys:
         return keys.lock_kdk(shared, TOWN, enrolment.lock_id, VAULT_EPOCH)
 
     def credential(
-        self, enrolment: EnrolmentFile, not_before: int, expires_at: int,
-        permissions: int = RESIDENT, cti: bytes | None = None, issued_at: int | None = None,
+        self,
+        enrolment: EnrolmentFile,
+        not_before: int,
+        expires_at: int,
+        permissions: int = RESIDENT,
+        cti: bytes | None = None,
+        issued_at: int | None = None,
     ) -> Credential:
         """A signed token for the lock, with its proof key; times are Unix seconds."""
-        token = tokens.Token(enrolment.lock_id, not_before, expires_at, issued_at or not_before,
-                             cti or os.urandom(tokens.CTI_BYTES), permissions, VAULT_EPOCH)
+        token = tokens.Token(
+            enrolment.lock_id,
+            not_before,
+            expires_at,
+            issued_at or not_before,
+            cti or os.urandom(tokens.CTI_BYTES),
+            permissions,
+            VAULT_EPOCH,
+        )
         payload = tokens.encode_claims(token)
         raw = self._envelope(self.booking, payload, b"")
         return Credential(raw, keys.proof_key(self.kdk(enrolment), raw))

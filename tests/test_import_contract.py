@@ -33,7 +33,10 @@ def test_every_arrow_is_allowed(checkout: Path) -> None:
     code = "from importlinter.cli import lint_imports_command as run; run()"
     done = subprocess.run(
         [sys.executable, "-c", code, "--no-cache"],
-        cwd=checkout, capture_output=True, text=True, check=False,
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -49,9 +52,7 @@ def test_every_top_level_package_is_named_in_the_contracts(
     assert packages - in_layers == {"kannuki"}
 
 
-def test_every_room_is_installed_and_tests_are_not(
-    checkout: Path, project: dict[str, Any]
-) -> None:
+def test_every_room_is_installed_and_tests_are_not(checkout: Path, project: dict[str, Any]) -> None:
     patterns = project["tool"]["setuptools"]["packages"]["find"]["include"]
     installed = {pattern.rstrip("*") for pattern in patterns}
     packages = {path.parent.name for path in checkout.glob("*/__init__.py")}
@@ -80,8 +81,17 @@ def test_firmware_needs_only_protocol_and_what_a_chip_has(checkout: Path) -> Non
 
 def test_a_forbidden_arrow_would_be_seen(checkout: Path, tmp_path: Path) -> None:
     """The contracts bite: the same rules over a house where the gateway imports the cloud."""
-    for name in ("protocol", "firmware", "gateway", "provisioning", "cloud", "kannuki",
-                 "simulator", "hil_tests", "tests"):
+    for name in (
+        "protocol",
+        "firmware",
+        "gateway",
+        "provisioning",
+        "cloud",
+        "kannuki",
+        "simulator",
+        "hil_tests",
+        "tests",
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("")
     (tmp_path / "gateway" / "sly.py").write_text("import cloud\n")
@@ -93,7 +103,10 @@ def test_a_forbidden_arrow_would_be_seen(checkout: Path, tmp_path: Path) -> None
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--no-cache"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "gateway.sly -> cloud" in done.stdout

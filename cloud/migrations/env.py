@@ -8,9 +8,7 @@ from cloud.models import Base
 def run() -> None:
     """Applies the migrations in one transaction on the given connection."""
     connection = context.config.attributes["connection"]
-    context.configure(
-        connection=connection, target_metadata=Base.metadata, transactional_ddl=True
-    )
+    context.configure(connection=connection, target_metadata=Base.metadata, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
 

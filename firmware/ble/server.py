@@ -9,6 +9,7 @@ import asyncio
 import struct
 
 import bluetooth
+
 from firmware.core.session import MAX_SLOTS, SEND
 from protocol import gatt
 from protocol.shim import Any

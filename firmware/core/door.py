@@ -169,9 +169,7 @@ class Door:
             already = self.state in (UNLOCKED, UNLOCKING)
             self.unlock(audit.SOURCE_BUTTON, at)
             if not already:
-                events.append(
-                    (audit.LOCK_OPERATION, audit.OPERATION_UNLOCK, audit.SOURCE_BUTTON)
-                )
+                events.append((audit.LOCK_OPERATION, audit.OPERATION_UNLOCK, audit.SOURCE_BUTTON))
         return events
 
     def _leaf_moved(self, now: Any, at: int) -> list:

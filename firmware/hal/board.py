@@ -3,8 +3,9 @@
 Reads and drives; decides nothing. The motor is off until told otherwise.
 """
 
-from firmware.core.door import EXTEND, OFF, RETRACT, Sensors
 from machine import Pin
+
+from firmware.core.door import EXTEND, OFF, RETRACT, Sensors
 
 PIN_MOTOR_EXTEND = 25
 PIN_MOTOR_RETRACT = 26

@@ -3,6 +3,7 @@
 import time
 
 from machine import RTC
+
 from protocol.shim import Callable
 from protocol.timebound import TimeBound
 

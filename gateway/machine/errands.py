@@ -21,9 +21,7 @@ class ErrandDesk:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def command(
-        self, lock: str, command: StatusPut, now: Now
-    ) -> list[tuple[str, CommandResult]]:
+    def command(self, lock: str, command: StatusPut, now: Now) -> list[tuple[str, CommandResult]]:
         """Accepts a status list for a lock of ours, or repeats what became of it."""
         handled = self._store.handled(command.id)
         if handled is not None:

@@ -21,8 +21,8 @@ from functools import partial
 from gateway.machine import housekeeping, relay, values
 from gateway.machine.errands import ErrandDesk
 from gateway.machine.herald import Herald
-from gateway.machine.introduction import Introductions
 from gateway.machine.housekeeping import Visit
+from gateway.machine.introduction import Introductions
 from gateway.machine.link import Link, Phase, Use
 from gateway.machine.outbox import Outbox
 from gateway.machine.ports import StorageError, Store
@@ -95,9 +95,7 @@ class Gateway:
         self._errands = ErrandDesk(store)
         self._outbox = Outbox(store, self._settings)
         started_at = max(0, int(now.wall))
-        self._herald = Herald(
-            gateway_id, version, started_at, store, self._actions, self.counters
-        )
+        self._herald = Herald(gateway_id, version, started_at, store, self._actions, self.counters)
         self._beat_at = now.at + BEAT_S
         self.adopt(credentials, now)
 

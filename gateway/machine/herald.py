@@ -85,9 +85,7 @@ class Herald:
             self._told = state
             self._retain(self._gateway_id, messages.encode(state))
 
-    def answer(
-        self, device: str, result: CommandResult, within_s: float = RESULT_KEEPS_S
-    ) -> None:
+    def answer(self, device: str, result: CommandResult, within_s: float = RESULT_KEEPS_S) -> None:
         """Answers a command; nobody waits for it longer than `within_s`."""
         expiry_s = max(1.0, min(within_s, RESULT_KEEPS_S))
         payload = messages.encode(result)

@@ -45,9 +45,7 @@ class Errand:
 class Store(Protocol):
     """Raises StorageError from any method."""
 
-    def put_event(
-        self, event: StoredEvent, lock: str, journal_epoch: int, next_seq: int
-    ) -> None:
+    def put_event(self, event: StoredEvent, lock: str, journal_epoch: int, next_seq: int) -> None:
         """Adds an event (its number is given here) and moves the lock's audit position with it.
 
         The same id again replaces nothing; the position moves all the same.

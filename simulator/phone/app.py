@@ -83,9 +83,16 @@ class Drawer:
             for lang in texts.LANGUAGES
         }
         return {
-            "code": result.code, "granted": result.granted, "authentic": result.authentic,
-            "path": path, "ms": round(result.ms, 1), "total_ms": round(total_ms, 1),
-            "texts": said, "opens_at": result.opens_at, "door": result.door, "key": key.id,
+            "code": result.code,
+            "granted": result.granted,
+            "authentic": result.authentic,
+            "path": path,
+            "ms": round(result.ms, 1),
+            "total_ms": round(total_ms, 1),
+            "texts": said,
+            "opens_at": result.opens_at,
+            "door": result.door,
+            "key": key.id,
             "head_seq": result.head[0] if result.head else None,
             "head_hash": result.head[1].hex() if result.head else None,
         }
@@ -182,7 +189,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where the phones keep keys")
     parser.add_argument("--clock-offset-s", type=float, default=0.0)
     parser.add_argument("--http-port", type=int, default=0, help="0 picks a free one")
-    parser.add_argument("--name", action="append", default=[], help="a phone to have from the start")
+    parser.add_argument(
+        "--name", action="append", default=[], help="a phone to have from the start"
+    )
     asyncio.run(_serve(parser.parse_args()))
 
 

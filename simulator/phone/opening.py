@@ -66,7 +66,10 @@ class Result:
 
 
 async def attempt(
-    transport: Transport, credential: Credential, command: int, confirm: bool = True,
+    transport: Transport,
+    credential: Credential,
+    command: int,
+    confirm: bool = True,
     around: Surroundings = REAL,
 ) -> Result:
     """Greet, present, and return what came of it. Transport errors pass through."""

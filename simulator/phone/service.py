@@ -12,8 +12,7 @@ from typing import Any
 import aiohttp
 
 from cloud.ports import WrappedKey
-from kannuki.messages import from_base64url
-from kannuki.messages import to_base64url
+from kannuki.messages import from_base64url, to_base64url
 from simulator.phone.wallet import Key, Wallet
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -77,7 +76,9 @@ class RelayLink:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         if self._session is not None:

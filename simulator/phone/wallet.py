@@ -65,13 +65,21 @@ class Wallet:
         """The public half, as `/v1/keys/claim` wants it."""
         return to_base64url(raw_point(self._device_key.public_key()))
 
-    def add(self, booking: dict[str, Any], raw_token: bytes, wrapped: WrappedKey, ticket: str) -> Key:
+    def add(
+        self, booking: dict[str, Any], raw_token: bytes, wrapped: WrappedKey, ticket: str
+    ) -> Key:
         """Unwrap and keep one credential."""
         proof_key = unwrap(wrapped, raw_token, self._device_key)
         token = Credential(raw_token, proof_key).token
         key = Key(
-            token.cti.hex(), token.audience, booking["room"], booking["starts_at"],
-            booking["ends_at"], raw_token.hex(), proof_key.hex(), ticket,
+            token.cti.hex(),
+            token.audience,
+            booking["room"],
+            booking["starts_at"],
+            booking["ends_at"],
+            raw_token.hex(),
+            proof_key.hex(),
+            ticket,
         )
         self.keys[key.id] = key
         self._save()

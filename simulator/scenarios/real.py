@@ -67,7 +67,9 @@ class RealDepth(Depth):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         await self._life.aclose()
@@ -135,9 +137,21 @@ class RealDepth(Depth):
         write_file(file, content, secret=True)
         computer = await self._stand.start_computer("gateway", GATEWAY_ADDRESS)
         await self._stand.start_module(
-            "gateway", "kannuki", "gateway", "run", "--gateway-file", str(file),
-            "--broker", f"127.0.0.1:{port}", "--data-dir", str(self._folder / "gateway"),
-            "--sync-interval-s", "1", "--clock-offset-s", str(self._offset_s), "--ready",
+            "gateway",
+            "kannuki",
+            "gateway",
+            "run",
+            "--gateway-file",
+            str(file),
+            "--broker",
+            f"127.0.0.1:{port}",
+            "--data-dir",
+            str(self._folder / "gateway"),
+            "--sync-interval-s",
+            "1",
+            "--clock-offset-s",
+            str(self._offset_s),
+            "--ready",
             env=computer,
         )
 

@@ -62,7 +62,11 @@ class Storm:
         self._blows = True
         self._keys = TownKeys()
         self._town = VirtualTown(
-            self._keys.trust(), T0, folder, self._random.randbytes, self._duplicates,
+            self._keys.trust(),
+            T0,
+            folder,
+            self._random.randbytes,
+            self._duplicates,
             self._breaks,
         )
         self._hang_locks()
@@ -91,17 +95,25 @@ class Storm:
     def _hang_locks(self) -> None:
         for lock_id in LOCK_IDS:
             self._town.hang_lock(lock_id)
-        settings = Settings(sync_interval_s=2.0, first_retry_s=0.5, max_retry_s=4.0,
-                            resend_after_s=5.0, max_records=4)
+        settings = Settings(
+            sync_interval_s=2.0,
+            first_retry_s=0.5,
+            max_retry_s=4.0,
+            resend_after_s=5.0,
+            max_records=4,
+        )
         for gateway_id, own in OWN_LOCKS.items():
-            kept = {lock_id: self._credential(lock_id, tokens.MAINTAIN)
-                    for lock_id in (own, SHARED_LOCK)}
+            kept = {
+                lock_id: self._credential(lock_id, tokens.MAINTAIN)
+                for lock_id in (own, SHARED_LOCK)
+            }
             self._town.start_gateway(gateway_id, kept, settings)
 
     def _audit_keys(self) -> dict[str, bytes]:
         town = self._town
-        return {lock_id: keys.audit_key(self._keys.kdk(town.enrolment(lock_id)))
-                for lock_id in LOCK_IDS}
+        return {
+            lock_id: keys.audit_key(self._keys.kdk(town.enrolment(lock_id))) for lock_id in LOCK_IDS
+        }
 
     def _credential(self, lock_id: str, permissions: int = RESIDENT) -> Credential:
         enrolment, cti = self._town.enrolment(lock_id), self._random.randbytes(tokens.CTI_BYTES)
@@ -119,8 +131,16 @@ class Storm:
 
     async def _carry_on(self) -> None:
         for number in range(1, DEEDS + 1):
-            deed = self._random.choice((self._go_near, self._go_near, self._relay, self._relay,
-                                        self._withdraw, self._cut_power))
+            deed = self._random.choice(
+                (
+                    self._go_near,
+                    self._go_near,
+                    self._relay,
+                    self._relay,
+                    self._withdraw,
+                    self._cut_power,
+                )
+            )
             try:
                 await deed(number)
             except (KannukiError, VirtualRadioError) as error:

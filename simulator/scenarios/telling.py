@@ -51,8 +51,11 @@ def second_of(record: audit.Record) -> int:
 def complaints(told: list[Told]) -> list[str]:
     """What is not as it must be; empty when all is well."""
     found = [f"{each.depth}: {fault}" for each in told for fault in each.faults]
-    found += [f"{each.depth}: the answers are {each.answers}"
-              for each in told if each.answers != EXPECTED_ANSWERS]
+    found += [
+        f"{each.depth}: the answers are {each.answers}"
+        for each in told
+        if each.answers != EXPECTED_ANSWERS
+    ]
     for each in told:
         try:
             each.decoded()
@@ -72,8 +75,12 @@ def as_json(told: list[Told]) -> dict[str, Any]:
         "equal": all(each.records == told[0].records for each in told),
         "answers": [list(answer) for answer in told[0].answers],
         "records": [
-            {"seq": record.seq, "second": second_of(record), "text": words(record),
-             "raw": raw.hex()}
+            {
+                "seq": record.seq,
+                "second": second_of(record),
+                "text": words(record),
+                "raw": raw.hex(),
+            }
             for record, raw in zip(_readable(told[0]), told[0].records, strict=True)
         ],
     }
@@ -81,8 +88,10 @@ def as_json(told: list[Told]) -> dict[str, Any]:
 
 def lines(told: list[Told]) -> list[str]:
     """Everything, for a person."""
-    story = [f"T0+{second_of(record):03d}  {record.seq:2d}  {words(record)}"
-             for record in _readable(told[0])]
+    story = [
+        f"T0+{second_of(record):03d}  {record.seq:2d}  {words(record)}"
+        for record in _readable(told[0])
+    ]
     found = complaints(told)
     depths = " and ".join(each.depth for each in told)
     count = len(told[0].records)

@@ -35,23 +35,21 @@ class VirtualDepth(Depth):
         self._folder = tempfile.TemporaryDirectory(prefix="kannuki-virtual-")
         randbytes = random.Random(seed).randbytes
         self.town = VirtualTown(self.keys.trust(), unix_s, Path(self._folder.name), randbytes)
-        self.around = Surroundings(
-            lambda: self.town.time.ms / 1000, self._sleep, randbytes
-        )
+        self.around = Surroundings(lambda: self.town.time.ms / 1000, self._sleep, randbytes)
 
     async def __aenter__(self) -> VirtualDepth:
         town, lock_id, now = self.town, self._lock_id, self.town.lock_clock_s
         self.lock = town.hang_lock(lock_id)
         self._trust(town.enrolment(lock_id), lambda *said: cloud.publish(*said))
-        keeper = self.keys.credential(
-            self.enrolment, now - _DAY_S, now + _DAY_S, tokens.MAINTAIN
-        )
+        keeper = self.keys.credential(self.enrolment, now - _DAY_S, now + _DAY_S, tokens.MAINTAIN)
         cloud = town.broker.join(self.home.wants, self.home.hear)
         town.start_gateway(GATEWAY, {lock_id: keeper}, Settings(sync_interval_s=1.0))
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
         self.town.close()

@@ -48,7 +48,9 @@ class VirtualAir:
     """All links of all locks. A lock without power is out of range."""
 
     def __init__(
-        self, time: VirtualTime, locks: dict[str, VirtualLock],
+        self,
+        time: VirtualTime,
+        locks: dict[str, VirtualLock],
         breaks: Callable[[], bool] = lambda: False,
     ) -> None:
         self._time = time

@@ -39,9 +39,7 @@ class VirtualClient:
 class VirtualBroker:
     """Give each client a predicate over topics instead of filters."""
 
-    def __init__(
-        self, time: VirtualTime, duplicates: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, time: VirtualTime, duplicates: Callable[[], bool] = lambda: False) -> None:
         self.clients: list[VirtualClient] = []
         self._time = time
         self._duplicates = duplicates
@@ -70,9 +68,7 @@ class VirtualBroker:
         self, client: VirtualClient, work: Callable[[], None], extra_ms: int = 0
     ) -> None:
         """Do `work` when a message has crossed the connection of `client`, if it still can."""
-        self._time.after(
-            LATENCY_MS + extra_ms, lambda: work() if client.is_connected else None
-        )
+        self._time.after(LATENCY_MS + extra_ms, lambda: work() if client.is_connected else None)
 
     def _deliver(
         self, client: VirtualClient, topic: str, payload: bytes, extra_ms: int = 0

@@ -102,8 +102,13 @@ class VirtualGateway:
         """The process starts on what its store holds, and connects to the broker."""
         self._store = SqliteStore(self._path)
         self.machine = Gateway(
-            self.id, self._credentials, self._store, self._random_bytes, self._now(),
-            self._settings, "virtual",
+            self.id,
+            self._credentials,
+            self._store,
+            self._random_bytes,
+            self._now(),
+            self._settings,
+            "virtual",
         )
         self.join_broker()
 
@@ -124,8 +129,10 @@ class VirtualGateway:
         """The connection to the broker is there (again); what waited is said."""
         if self.machine is None or self._client is not None:
             return
-        own = {messages.topic(self._town, device, "command"): device
-               for device in (self.id, *self._credentials)}
+        own = {
+            messages.topic(self._town, device, "command"): device
+            for device in (self.id, *self._credentials)
+        }
         self._client = self._broker.join(
             own.__contains__, lambda topic, payload: self._command(own[topic], payload)
         )

@@ -42,7 +42,9 @@ class VirtualLock:
     """`clock()` gives the town's time in Unix seconds; `storage` outlives a restart."""
 
     def __init__(
-        self, config: Config, clock: Callable[[], int],
+        self,
+        config: Config,
+        clock: Callable[[], int],
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.storage = MemoryStorage()
@@ -66,8 +68,14 @@ class VirtualLock:
         kdk = lock_kdk(shared, config.town, config.lock_id, config.vault_epoch)
         crypto = Crypto(verify_signature, self._random_bytes)
         self.core = Lock(
-            config, {config.vault_epoch: kdk}, self.storage, crypto, self._time, self._sensors(),
-            self.now_ms, POWER_ON_RESET,
+            config,
+            {config.vault_epoch: kdk},
+            self.storage,
+            crypto,
+            self._time,
+            self._sensors(),
+            self.now_ms,
+            POWER_ON_RESET,
         )
         self.is_powered = True
         self.carry_out()

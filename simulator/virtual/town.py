@@ -34,7 +34,11 @@ class VirtualTown:
     """
 
     def __init__(
-        self, trust: TrustFile, unix_s: int, folder: Path, random_bytes: Callable[[int], bytes],
+        self,
+        trust: TrustFile,
+        unix_s: int,
+        folder: Path,
+        random_bytes: Callable[[int], bytes],
         duplicates: Callable[[], bool] = lambda: False,
         breaks: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -64,8 +68,11 @@ class VirtualTown:
     def enrolment(self, lock_id: str) -> EnrolmentFile:
         """What the lock said of itself when it was hung."""
         return EnrolmentFile(
-            town=self._trust.town, lock_id=lock_id, public_key=self.locks[lock_id].public_key,
-            vault_epoch=self._trust.vault_epoch, journal_epoch=JOURNAL_EPOCH,
+            town=self._trust.town,
+            lock_id=lock_id,
+            public_key=self.locks[lock_id].public_key,
+            vault_epoch=self._trust.vault_epoch,
+            journal_epoch=JOURNAL_EPOCH,
             enrolled_at=self._began_at,
         )
 
@@ -74,8 +81,16 @@ class VirtualTown:
     ) -> VirtualGateway:
         """A gateway with a store of its own, online."""
         gateway = VirtualGateway(
-            gateway_id, self._trust.town, credentials, self._folder / gateway_id, self.time,
-            self.air, self.broker, self.wall_s, self._random_bytes, settings,
+            gateway_id,
+            self._trust.town,
+            credentials,
+            self._folder / gateway_id,
+            self.time,
+            self.air,
+            self.broker,
+            self.wall_s,
+            self._random_bytes,
+            settings,
         )
         self.gateways[gateway_id] = gateway
         return gateway
@@ -112,6 +127,11 @@ def config_of(trust: TrustFile, lock_id: str) -> Config:
         for key in trust.keys
     }
     return Config(
-        trust.town, lock_id, trust.keyset_version, keyset, trust.vault_epoch,
-        trust.vault_public_key, JOURNAL_EPOCH,
+        trust.town,
+        lock_id,
+        trust.keyset_version,
+        keyset,
+        trust.vault_epoch,
+        trust.vault_public_key,
+        JOURNAL_EPOCH,
     )

@@ -73,9 +73,7 @@ class TestLock:
         )
         seq = len(self.records) + 1
         time = TimeBound(START + seq, START + seq)
-        raw = audit.encode_record(
-            audit.Record(seq, time, event, code, source, subject, previous)
-        )
+        raw = audit.encode_record(audit.Record(seq, time, event, code, source, subject, previous))
         self.records.append(raw)
         return raw
 

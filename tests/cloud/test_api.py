@@ -25,7 +25,9 @@ async def test_town_tells_its_time_and_rooms(town: Town) -> None:
         assert (await web.get("/healthz")).json() == {"ok": True, "rooms": 3}
     assert told == {"town": "misaki", "name": "みさき市", "now": START - 300, "gateways": []}
     assert [(r["name"], r["lock_id"], r["lock"]) for r in rooms][0] == (
-        "第1会議室", "aaaaaaaa", None
+        "第1会議室",
+        "aaaaaaaa",
+        None,
     )
 
 
@@ -51,8 +53,11 @@ async def test_occupancy_names_nobody(town: Town) -> None:
         ({"ends_at": START}, 422, "ENDS_BEFORE_START"),
         ({"starts_at": 1000, "ends_at": 2000}, 422, "IN_THE_PAST"),
         ({"ends_at": START + 86_401}, 422, "TOO_LONG"),
-        ({"starts_at": START + 400 * 86_400, "ends_at": START + 400 * 86_400 + 60}, 422,
-         "TOO_FAR_AHEAD"),
+        (
+            {"starts_at": START + 400 * 86_400, "ends_at": START + 400 * 86_400 + 60},
+            422,
+            "TOO_FAR_AHEAD",
+        ),
         ({"holder_name": " "}, 422, "INVALID"),
         ({"starts_at": -1}, 422, "INVALID"),
         ({"starts_at": "soon"}, 422, "INVALID"),
@@ -101,9 +106,15 @@ async def test_garbage_gets_a_reason_in_three_tongues(
 @pytest.mark.parametrize("bearer", ["", "Bearer", "Bearer wrong", "Basic c3RhZmY6eA=="])
 async def test_staff_paths_need_the_staff_secret(town: Town, bearer: str) -> None:
     async with open_web(town.service) as web:
-        for method, path in (("GET", "bookings"), ("GET", "audit"), ("GET", "fleet"),
-                             ("GET", "alarms"), ("POST", "bookings/x/cancel"),
-                             ("POST", "bookings/x/key-link"), ("POST", "calendar")):
+        for method, path in (
+            ("GET", "bookings"),
+            ("GET", "audit"),
+            ("GET", "fleet"),
+            ("GET", "alarms"),
+            ("POST", "bookings/x/cancel"),
+            ("POST", "bookings/x/key-link"),
+            ("POST", "calendar"),
+        ):
             headers = {"Authorization": bearer}
             answer = await web.client.request(method, f"/v1/staff/{path}", headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (401, "NOT_STAFF")
@@ -134,8 +145,16 @@ async def test_staff_cancel_and_unknown_booking(town: Town) -> None:
 
 def online(town: Town, is_online: bool = True) -> None:
     with town.service.database.write() as session:
-        session.merge(GatewayRow(gateway_id="gw-1", online=is_online, version="", started_at=0,
-                                 waiting_events=0, heard_at=START))
+        session.merge(
+            GatewayRow(
+                gateway_id="gw-1",
+                online=is_online,
+                version="",
+                started_at=0,
+                waiting_events=0,
+                heard_at=START,
+            )
+        )
 
 
 async def ticket(web: Web, room_id: str = "room-1") -> str:
@@ -205,7 +224,9 @@ async def test_relay_without_gateway_or_answer_says_so(town: Town) -> None:
         online(town)
         silent = await web.post("/v1/relay", body, shown)
     assert [a.json()["code"] for a in (absent, offline, silent)] == [
-        "GATEWAY_OFFLINE", "GATEWAY_OFFLINE", "TIMEOUT",
+        "GATEWAY_OFFLINE",
+        "GATEWAY_OFFLINE",
+        "TIMEOUT",
     ]
 
 

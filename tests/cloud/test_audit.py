@@ -59,11 +59,15 @@ def test_who_opened_and_who_was_refused_can_be_read(town: Town) -> None:
     with town.service.database.read() as session:
         refused, opened, boot = reports.audit_lines(session, "bbbbbbbb", 10)
     assert (opened["event"], opened["result"], opened["path"]) == (
-        "LockOperation", "unlock", "relay"
+        "LockOperation",
+        "unlock",
+        "relay",
     )
     assert opened["who"]["holder_name"]
     assert (refused["result"], refused["reason"], refused["path"]) == (
-        "refused", "REVOKED", "offline"
+        "refused",
+        "REVOKED",
+        "offline",
     )
     assert (boot["who"], boot["room"]) == (None, "和室")
 

@@ -57,8 +57,9 @@ def enrol(path: Path, lock: TestLock) -> Path:
 def test_from_calendar_to_tokens_and_files(office: Run, tmp_path: Path) -> None:
     lock = TestLock("aaaaaaaa")
     assert office("add-lock", enrol(tmp_path / "e.json", lock), "--room", "和室")[0] == 0
-    code, out, _ = office("import", DATA / "space-sharing.ics", "--json",
-                          "--links-file", tmp_path / "links")
+    code, out, _ = office(
+        "import", DATA / "space-sharing.ics", "--json", "--links-file", tmp_path / "links"
+    )
     report = json.loads(out)
     assert (code, report["new"], report["refused"]) == (0, 21, 0)
     links = [json.loads(line) for line in (tmp_path / "links").read_text().splitlines()]
@@ -141,8 +142,15 @@ def test_lock_of_another_town_or_unknown_room_is_not_hung(office: Run, tmp_path:
 
 def test_database_of_another_town_is_refused(office: Run, kannuki: Run, tmp_path: Path) -> None:
     code, _, err = kannuki(
-        "cloud", "add-room", "x", "--database", tmp_path / "t.db", "--keys-dir", tmp_path / "keys",
-        "--town", "elsewhere",
+        "cloud",
+        "add-room",
+        "x",
+        "--database",
+        tmp_path / "t.db",
+        "--keys-dir",
+        tmp_path / "keys",
+        "--town",
+        "elsewhere",
     )
     assert (code, "belongs to the town 'misaki'" in err) == (2, True)
 
@@ -164,7 +172,8 @@ def test_keys_are_never_written_over(kannuki: Run, tmp_path: Path) -> None:
 def test_migrate_makes_and_keeps(kannuki: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert kannuki("cloud", "migrate", "--database", tmp_path / "t.db")[:2] == (
-            0, "version 0001\n"
+            0,
+            "version 0001\n",
         )
 
 
@@ -176,9 +185,20 @@ def issued(kannuki: Run, tmp_path: Path) -> str:
     """A token for lock aaaaaaaa, ten to twelve on the fifth of December."""
     kannuki("keys", "init", "--dir", tmp_path)
     code, out, _ = kannuki(
-        "token", "issue", "--issuer-key-file", key_path(tmp_path, "booking-issuer"),
-        "--lock", "aaaaaaaa", "--not-before", "2026-12-05T10:00", "--expires-at", START + 7200,
-        "--issued-at", START, "--permissions", "unlock,lock",
+        "token",
+        "issue",
+        "--issuer-key-file",
+        key_path(tmp_path, "booking-issuer"),
+        "--lock",
+        "aaaaaaaa",
+        "--not-before",
+        "2026-12-05T10:00",
+        "--expires-at",
+        START + 7200,
+        "--issued-at",
+        START,
+        "--permissions",
+        "unlock,lock",
     )
     assert code == 0
     return out.strip()
@@ -266,8 +286,10 @@ def test_token_that_may_not_be_issued(
 ) -> None:
     kannuki("keys", "init", "--dir", tmp_path)
     options = {
-        "--issuer-key-file": str(key_path(tmp_path, "booking-issuer")), "--lock": "aaaaaaaa",
-        "--not-before": "2026-12-05T10:00", "--expires-at": "2026-12-05T12:00",
+        "--issuer-key-file": str(key_path(tmp_path, "booking-issuer")),
+        "--lock": "aaaaaaaa",
+        "--not-before": "2026-12-05T10:00",
+        "--expires-at": "2026-12-05T12:00",
     } | changes
     code, out, err = kannuki("token", "issue", *(w for pair in options.items() for w in pair))
     assert (code, out) == (2, "")

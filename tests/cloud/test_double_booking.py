@@ -46,8 +46,14 @@ def book(town: Town, number: int) -> str:
     try:
         with town.service.database.write() as session:
             bookings.create(
-                session, town.service.signers, town.service.random_bytes, town.clock(),
-                room_id="room-1", starts_at=starts_at, ends_at=starts_at + 3600, holder_name="x",
+                session,
+                town.service.signers,
+                town.service.random_bytes,
+                town.clock(),
+                room_id="room-1",
+                starts_at=starts_at,
+                ends_at=starts_at + 3600,
+                holder_name="x",
             )
     except Problem as problem:
         return problem.code
@@ -78,8 +84,10 @@ def test_processes_that_race_past_our_code_are_stopped_by_the_database(town: Tow
 
 def test_update_into_a_taken_window_is_stopped_too(town: Town) -> None:
     assert [book(town, 0), book(town, 4)] == ["BOOKED", "BOOKED"]
-    with pytest.raises(IntegrityError, match="bookings_no_overlap"), \
-            town.service.database.write() as session:
+    with (
+        pytest.raises(IntegrityError, match="bookings_no_overlap"),
+        town.service.database.write() as session,
+    ):
         session.execute(text("UPDATE bookings SET starts_at = 1, ends_at = 9999999999"))
 
 
@@ -89,8 +97,10 @@ def test_cancelled_booking_holds_no_room_until_it_is_brought_back(town: Town) ->
         booking = session.query(Booking).one()
         bookings.cancel(session, town.service.signers, booking, town.clock())
     assert book(town, 1) == "BOOKED"
-    with pytest.raises(IntegrityError, match="bookings_no_overlap"), \
-            town.service.database.write() as session:
+    with (
+        pytest.raises(IntegrityError, match="bookings_no_overlap"),
+        town.service.database.write() as session,
+    ):
         session.execute(text("UPDATE bookings SET status = 'confirmed'"))
 
 

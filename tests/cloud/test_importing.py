@@ -107,11 +107,18 @@ def test_overlap_is_refused_by_time_and_never_by_name(town: Town) -> None:
 
 
 def test_change_that_collides_leaves_the_old_booking_and_its_key(town: Town) -> None:
-    town.take(calendar(event(ROOM), event(ROOM, uid="b", start="DTSTART:20261205T130000",
-                                          end="DTEND:20261205T140000")))
+    town.take(
+        calendar(
+            event(ROOM),
+            event(ROOM, uid="b", start="DTSTART:20261205T130000", end="DTEND:20261205T140000"),
+        )
+    )
     before, keys = held(town), live_tokens(town)
-    report = town.take(calendar(event(ROOM, "SEQUENCE:1", start="DTSTART:20261205T133000",
-                                      end="DTEND:20261205T143000")))
+    report = town.take(
+        calendar(
+            event(ROOM, "SEQUENCE:1", start="DTSTART:20261205T133000", end="DTEND:20261205T143000")
+        )
+    )
     assert report.counts["refused"] == 1
     assert held(town) == before
     assert {k: v.cti for k, v in live_tokens(town).items()} == {k: v.cti for k, v in keys.items()}
@@ -123,19 +130,34 @@ def test_booking_takes_a_place_that_the_same_file_frees(town: Town) -> None:
     report = town.take(
         calendar(
             event(ROOM, "SEQUENCE:1", **later),
-            event(ROOM, "SEQUENCE:1", uid="b", start="DTSTART:20261205T150000",
-                  end="DTEND:20261205T160000"),
+            event(
+                ROOM,
+                "SEQUENCE:1",
+                uid="b",
+                start="DTSTART:20261205T150000",
+                end="DTEND:20261205T160000",
+            ),
         )
     )
     assert (report.counts["changed"], report.counts["refused"]) == (2, 0)
 
 
 def test_later_exclusion_cancels_only_that_instance(town: Town) -> None:
-    town.take(calendar(event(ROOM, "RRULE:FREQ=WEEKLY;COUNT=3"), event(ROOM, uid="other",
-              start="DTSTART:20261206T100000", end="DTEND:20261206T110000")))
+    town.take(
+        calendar(
+            event(ROOM, "RRULE:FREQ=WEEKLY;COUNT=3"),
+            event(ROOM, uid="other", start="DTSTART:20261206T100000", end="DTEND:20261206T110000"),
+        )
+    )
     report = town.take(
-        calendar(event(ROOM, "RRULE:FREQ=WEEKLY;COUNT=3", "SEQUENCE:1",
-                       "EXDATE;TZID=Asia/Tokyo:20261212T100000"))
+        calendar(
+            event(
+                ROOM,
+                "RRULE:FREQ=WEEKLY;COUNT=3",
+                "SEQUENCE:1",
+                "EXDATE;TZID=Asia/Tokyo:20261212T100000",
+            )
+        )
     )
     assert report.counts["cancelled"] == 1
     assert [row[3] for row in held(town) if row[0] == "a"] == [START, at(2026, 12, 19, 10)]
@@ -177,8 +199,9 @@ def test_locks_hung_later_get_their_keys_then(tmp_path: Path) -> None:
         assert live_tokens(town) == {}
         town.hang(1)
         assert {claims.audience for claims in live_tokens(town).values()} == {"bbbbbbbb"}
-        assert len(live_tokens(town)) == sum(row[2:6:3] == ("room-2", "confirmed")
-                                             for row in held(town))
+        assert len(live_tokens(town)) == sum(
+            row[2:6:3] == ("room-2", "confirmed") for row in held(town)
+        )
 
 
 def test_a_lock_exchanged_gets_new_keys_and_the_old_one_is_told(town: Town) -> None:
@@ -191,9 +214,7 @@ def test_a_lock_exchanged_gets_new_keys_and_the_old_one_is_told(town: Town) -> N
         assert session.get_one(StatusOutbox, "aaaaaaaa").version == 1
 
 
-def test_failure_in_the_middle_leaves_nothing(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failure_in_the_middle_leaves_nothing(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("power cut")
 
@@ -218,8 +239,16 @@ def test_more_withdrawals_than_a_list_holds_keep_the_collected_ones(
     with town.service.database.write() as session:
         kept = session.query(Credential).order_by(Credential.expires_at).first()
         assert kept is not None
-        session.add(KeyLink(secret_sha256=b"s", ticket_sha256=b"t", booking_id=kept.booking_id,
-                            device_key=b"d", created_at=1, claimed_at=1))
+        session.add(
+            KeyLink(
+                secret_sha256=b"s",
+                ticket_sha256=b"t",
+                booking_id=kept.booking_id,
+                device_key=b"d",
+                created_at=1,
+                claimed_at=1,
+            )
+        )
     assert town.take(days(1, "CANCELLED")).counts["cancelled"] == 30
     with town.service.database.read() as session:
         listed = statuslist.parse(session.get_one(StatusOutbox, "bbbbbbbb").document)[1]

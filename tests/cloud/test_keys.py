@@ -44,8 +44,12 @@ class Phone:
 
 
 async def book(web: Web, starts_at: int = START, room_id: str = "room-1") -> dict[str, Any]:
-    body = {"room_id": room_id, "starts_at": starts_at, "ends_at": starts_at + 3600,
-            "holder_name": "山田 花子"}
+    body = {
+        "room_id": room_id,
+        "starts_at": starts_at,
+        "ends_at": starts_at + 3600,
+        "holder_name": "山田 花子",
+    }
     answer = await web.post("/v1/bookings", body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
@@ -158,12 +162,19 @@ async def test_database_holds_no_secret_key_or_ticket(town: Town) -> None:
     stored = b"".join(path.read_bytes() for path in town.folder.glob("town.db*"))
     purposes = ("booking-issuer", "staff-issuer", "status", "vault")
     private = [
-        read_key(key_path(town.folder / "keys", p), p).secret for p in purposes  # type: ignore[arg-type]
+        read_key(key_path(town.folder / "keys", p), p).secret
+        for p in purposes  # type: ignore[arg-type]
     ]
     kdk = town.locks[0].kdk(town.service.vault.public_key)
     assert from_base64url(got["credentials"][0]["token"]) in stored
-    for value in (secret.encode(), from_base64url(secret), proof_key, kdk,
-                  got["relay_ticket"].encode(), *private):
+    for value in (
+        secret.encode(),
+        from_base64url(secret),
+        proof_key,
+        kdk,
+        got["relay_ticket"].encode(),
+        *private,
+    ):
         assert value not in stored
         assert to_base64url(value).encode() not in stored
         assert value.hex().encode() not in stored

@@ -130,14 +130,32 @@ def serve_spec(office: Office, broker_port: int) -> ChildSpec:
     secret = folder / "staff.secret"
     write_secret_file(secret, STAFF.encode())
     argv = (
-        sys.executable, "-m", "kannuki", "cloud", "serve", "--database", str(folder / "town.db"),
-        "--keys-dir", str(folder / "keys"), "--town", TOWN, "--broker", f"127.0.0.1:{broker_port}",
-        "--http-port", "0", "--staff-secret-file", str(secret),
-        "--clock-offset-s", str(office.clock() - int(time.time())),
+        sys.executable,
+        "-m",
+        "kannuki",
+        "cloud",
+        "serve",
+        "--database",
+        str(folder / "town.db"),
+        "--keys-dir",
+        str(folder / "keys"),
+        "--town",
+        TOWN,
+        "--broker",
+        f"127.0.0.1:{broker_port}",
+        "--http-port",
+        "0",
+        "--staff-secret-file",
+        str(secret),
+        "--clock-offset-s",
+        str(office.clock() - int(time.time())),
     )
     root = str(Path(__file__).resolve().parents[2])
     return ChildSpec(
-        "cloud", argv, folder / "cloud.log", env={"PYTHONPATH": root},
+        "cloud",
+        argv,
+        folder / "cloud.log",
+        env={"PYTHONPATH": root},
         restart=Backoff(first_s=0.05, max_s=0.1),
     )
 
@@ -148,7 +166,10 @@ async def running(town: Office, tmp_path: Path) -> AsyncIterator[Running]:
     port = free_port()
     away = encode(GatewayState(online=False))
     settings = LinkSettings(
-        "127.0.0.1", port, "gateway", will=Will(topic(TOWN, "gw-1", "state"), away),
+        "127.0.0.1",
+        port,
+        "gateway",
+        will=Will(topic(TOWN, "gw-1", "state"), away),
         backoff=Backoff(first_s=0.02, max_s=0.2),
     )
     async with Supervisor("test", tmp_path / "s", tmp_path / "run") as supervisor:

@@ -55,7 +55,9 @@ def test_early_token_is_told_when_and_recorded(town: Town) -> None:
     assert reason_of(event) == reasons.NOT_YET_VALID
     assert event[1].detail[session.DETAIL_OPENS_AT] == town.now + 720
     assert events_of(town)[-1] == (
-        audit.LOCK_OPERATION_ERROR, reasons.NOT_YET_VALID, audit.SOURCE_HOLDER
+        audit.LOCK_OPERATION_ERROR,
+        reasons.NOT_YET_VALID,
+        audit.SOURCE_HOLDER,
     )
 
 
@@ -194,7 +196,9 @@ def test_crowd_of_silent_peers_does_not_keep_a_resident_out(town: Town) -> None:
 def test_phone_nested_in_a_gateways_link_gets_time_for_the_way(town: Town) -> None:
     link = town.connect()
     assert reason_of(link.attempt(town.credential(permissions=tokens.MAINTAIN), SYNC)) == session.OK
-    machine = holder.HolderSession(town.credential(), session.COMMAND_UNLOCK_REMOTE, lambda n: bytes(n))
+    machine = holder.HolderSession(
+        town.credential(), session.COMMAND_UNLOCK_REMOTE, lambda n: bytes(n)
+    )
     link.send(machine.start()[0][1])
     ((_, presentation),) = machine.receive(link.received[-1])
     town.lock.advance(15_000)
@@ -202,10 +206,20 @@ def test_phone_nested_in_a_gateways_link_gets_time_for_the_way(town: Town) -> No
     assert reason_of(machine.receive(link.received[-1])[0]) == session.OK
 
 
-@pytest.mark.parametrize("fragment", [
-    b"", b"\xff", b"\x80", b"\x41\x00", b"\xc0\x01", b"\xc0\x03\x83", b"\xc0" + bytes(300),
-    bytes([frames.FIRST]) + b"x" * 100, b"\xc0\x63garbage",
-])
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        b"",
+        b"\xff",
+        b"\x80",
+        b"\x41\x00",
+        b"\xc0\x01",
+        b"\xc0\x03\x83",
+        b"\xc0" + bytes(300),
+        bytes([frames.FIRST]) + b"x" * 100,
+        b"\xc0\x63garbage",
+    ],
+)
 def test_garbage_is_counted_and_ends_the_connection_only(town: Town, fragment: bytes) -> None:
     peer = town.connect()
     peer.write(fragment)

@@ -1,4 +1,4 @@
-"""A town's keys and one virtual lock for tests: issue credentials, present them, look at records."""
+"""A town's keys and one virtual lock for tests: issue credentials, present them, read records."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ ALL = tokens.UNLOCK | tokens.UNLOCK_REMOTE | tokens.LOCK
 def config(lock_id: str = LOCK_ID) -> Config:
     """Whom the lock trusts in tests."""
     rows = [
-        verify.IssuerKey(bytes(BOOKING.verify_key), verify.ROLE_BOOKING, tokens.ALL_PERMISSIONS,
-                         100 * 86400),
+        verify.IssuerKey(
+            bytes(BOOKING.verify_key), verify.ROLE_BOOKING, tokens.ALL_PERMISSIONS, 100 * 86400
+        ),
         verify.IssuerKey(bytes(STATUS.verify_key), verify.ROLE_STATUS, 0, 0),
     ]
     keyset = {keys.key_id(row.public_key): row for row in rows}
@@ -45,18 +46,31 @@ class Town:
         self._handles = 0
 
     def credential(
-        self, begins: int = -60, ends: int = 3600, permissions: int = ALL,
-        cti: bytes | None = None, lock_id: str = LOCK_ID, signer: Any = BOOKING,
+        self,
+        begins: int = -60,
+        ends: int = 3600,
+        permissions: int = ALL,
+        cti: bytes | None = None,
+        lock_id: str = LOCK_ID,
+        signer: Any = BOOKING,
     ) -> Credential:
         """A token whose window is relative to now, with its proof key."""
-        token = tokens.Token(lock_id, self.now + begins, self.now + ends, self.now,
-                             cti or os.urandom(8), permissions, 1)
+        token = tokens.Token(
+            lock_id,
+            self.now + begins,
+            self.now + ends,
+            self.now,
+            cti or os.urandom(8),
+            permissions,
+            1,
+        )
         payload, kid = tokens.encode_claims(token), keys.key_id(bytes(BOOKING.verify_key))
         raw = cose.encode(kid, payload, signer.sign(cose.to_sign(kid, payload)).signature)
         return Credential(raw, keys.proof_key(self.kdk, raw))
 
-    def status_list(self, version: int, revoked: list[tuple[bytes, int]], signer: Any = STATUS,
-                    min_iat: int = 0) -> bytes:
+    def status_list(
+        self, version: int, revoked: list[tuple[bytes, int]], signer: Any = STATUS, min_iat: int = 0
+    ) -> bytes:
         """A signed status list for the lock."""
         listed = statuslist.build(LOCK_ID, version, self.now, min_iat, revoked)
         kid, payload = keys.key_id(bytes(STATUS.verify_key)), statuslist.encode(listed)

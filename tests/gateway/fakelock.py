@@ -89,9 +89,7 @@ class FakeLock:
             ),
             keys.key_id(status): verify.IssuerKey(status, verify.ROLE_STATUS, 0, 0),
         }
-        self.trust = verify.Trust(
-            lock_id, keyset, {1: kdk_of(lock_id)}, statuslist.empty(lock_id)
-        )
+        self.trust = verify.Trust(lock_id, keyset, {1: kdk_of(lock_id)}, statuslist.empty(lock_id))
         self.hang_up()
 
     @property

@@ -120,9 +120,7 @@ async def relay(port: int, name: str, text: bytes, lock: str = LOCK_A) -> Comman
     """One relay session whose first message the lock echoes; asks again like a patient phone."""
     async with cloud(port) as client, asyncio.timeout(BOUND_S * 2):
         for attempt in range(100):
-            command = RelayOpen(
-                id=f"{name}-{attempt}", session=name, message=text, expires_at=SOON
-            )
+            command = RelayOpen(id=f"{name}-{attempt}", session=name, message=text, expires_at=SOON)
             await say(client, lock, command)
             with contextlib.suppress(TimeoutError):
                 result = await asyncio.wait_for(answer(client, command.id), 8)

@@ -37,9 +37,7 @@ def test_a_lock_that_says_what_it_can_take_gets_no_larger_fragments():
     link = Link()
     link.connecting(Use.RELAY, 1.0)
     link.up(509)
-    challenge = session.encode_challenge(
-        Challenge(LOCK_A, bytes(16), None, (1, 0, 0), [1], 60)
-    )
+    challenge = session.encode_challenge(Challenge(LOCK_A, bytes(16), None, (1, 0, 0), [1], 60))
     assert link.join(frames.fragment(challenge, 509)[0]) == challenge
     assert max(map(len, link.cut(bytes(1000)))) == 60
 

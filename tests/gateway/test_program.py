@@ -25,9 +25,7 @@ FORBIDDEN = {"asyncio", "bleak", "aiomqtt", "paho", "time", "random", "secrets",
 
 def entry(lock: str, key=None, proof_key: bytes | None = None) -> LockCredential:
     key = key or credential(lock)
-    return LockCredential(
-        lock_id=lock, token=key.raw_token, proof_key=proof_key or key.proof_key
-    )
+    return LockCredential(lock_id=lock, token=key.raw_token, proof_key=proof_key or key.proof_key)
 
 
 def a_file(path: Path, *entries: LockCredential, gateway_id: str = "gw-1") -> Path:

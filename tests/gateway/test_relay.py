@@ -31,9 +31,7 @@ class Phone:
 
     def open_command(self, expires_at: int = SOON) -> RelayOpen:
         ((_, hello),) = self.session.start()
-        return RelayOpen(
-            id=self.next_id(), session=self.name, message=hello, expires_at=expires_at
-        )
+        return RelayOpen(id=self.next_id(), session=self.name, message=hello, expires_at=expires_at)
 
     def send_command(self, message: bytes, expires_at: int = SOON) -> RelaySend:
         return RelaySend(

@@ -38,8 +38,11 @@ class Town:
         **changes: Any,
     ) -> MqttLink:
         settings = LinkSettings(
-            "127.0.0.1", self.port, client_id,
-            backoff=Backoff(first_s=0.02, max_s=0.2), **changes,
+            "127.0.0.1",
+            self.port,
+            client_id,
+            backoff=Backoff(first_s=0.02, max_s=0.2),
+            **changes,
         )
         return MqttLink(settings, random=lambda: 0.5, on_connected=on_connected)
 

@@ -32,8 +32,11 @@ def test_every_direct_dependency_is_told_with_its_licence_and_no_other(
 ) -> None:
     text = (checkout / "THIRD_PARTY.md").read_text(encoding="utf-8")
     packages, _, programs = text.partition("## Programs of the system")
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in packages.splitlines()
-            if line.startswith("| ") and not line.startswith("| package")]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in packages.splitlines()
+        if line.startswith("| ") and not line.startswith("| package")
+    ]
     assert {row[0] for row in rows} == direct(project)
     assert all(all(row[-2:]) for row in rows)
     listed = (checkout / "packaging" / "apt.txt").read_text(encoding="utf-8")

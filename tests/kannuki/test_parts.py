@@ -84,8 +84,12 @@ def bare_machine(checkout: Path, tmp_path: Path) -> dict[str, str]:
             if (Path(folder) / tool).exists():
                 (tools / tool).symlink_to(Path(folder) / tool)
                 break
-    return {"PATH": str(tools), "KANNUKI_PROGRAM_PATH": str(tmp_path / "none"),
-            "HOME": str(tmp_path), "KANNUKI_VENV": str(tmp_path / "venv")}
+    return {
+        "PATH": str(tools),
+        "KANNUKI_PROGRAM_PATH": str(tmp_path / "none"),
+        "HOME": str(tmp_path),
+        "KANNUKI_VENV": str(tmp_path / "venv"),
+    }
 
 
 def set_up(
@@ -94,7 +98,10 @@ def set_up(
     script = checkout / "packaging" / "setup.sh"
     return subprocess.run(
         ["/bin/bash", str(script), when],
-        env=environment, capture_output=True, text=True, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -117,9 +124,7 @@ def test_set_up_that_may_not_become_root_prints_the_one_line(
     (tools / "id").chmod(0o755)
     done = set_up(checkout, bare_machine, "run")
     assert done.returncode == 3
-    assert (
-        "-> sudo apt-get update && sudo apt-get install -y mosquitto dbus-daemon" in done.stderr
-    )
+    assert "-> sudo apt-get update && sudo apt-get install -y mosquitto dbus-daemon" in done.stderr
 
 
 def test_set_up_without_a_python_new_enough_says_so(

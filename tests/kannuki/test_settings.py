@@ -24,9 +24,7 @@ def test_a_secret_only_its_owner_can_read_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o602])
-def test_a_secret_that_others_can_touch_is_refused_with_the_cure(
-    tmp_path: Path, mode: int
-) -> None:
+def test_a_secret_that_others_can_touch_is_refused_with_the_cure(tmp_path: Path, mode: int) -> None:
     path = secret_file(tmp_path, mode=mode)
     with pytest.raises(InputError) as refused:
         settings.read_secret_file(path)

@@ -95,16 +95,12 @@ async def test_a_port_that_another_program_took_first_does_not_count_as_ready(
         assert listens_on(os.getpid(), port)
         code = f"import socket; socket.create_server(('127.0.0.1', {port}))"
         with pytest.raises(ChildFailed, match="Address already in use"):
-            await supervisor.start(
-                spec(supervisor, code, port=port, ready="port", restart=None)
-            )
+            await supervisor.start(spec(supervisor, code, port=port, ready="port", restart=None))
 
 
 async def test_a_child_is_ready_when_it_listens_on_its_own_port(supervisor: Supervisor) -> None:
     port = free_port()
-    code = (
-        f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
-    )
+    code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
     child = await supervisor.start(spec(supervisor, code, port=port, ready="port"))
     assert child.pid is not None
     assert listens_on(child.pid, port)
@@ -236,7 +232,8 @@ async def test_two_supervisors_run_side_by_side(tmp_path: Path) -> None:
     others = [
         subprocess.Popen(
             [sys.executable, "-c", parent, tmp_path / name, run],
-            stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
         )
         for name in "ab"
     ]
@@ -268,7 +265,8 @@ async def test_children_die_with_a_parent_that_was_killed(tmp_path: Path) -> Non
     )
     other = subprocess.Popen(
         [sys.executable, "-c", parent, tmp_path],
-        stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
     )
     assert other.stdout is not None
     child_pid = int(await asyncio.to_thread(other.stdout.readline))
@@ -283,7 +281,9 @@ def test_a_child_whose_parent_is_already_gone_does_not_start(checkout: Path) -> 
     program = checkout / "kannuki" / "child.py"
     done = subprocess.run(
         [sys.executable, "-I", "-S", program, "1", "echo", "started"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (125, "")
 

@@ -207,8 +207,16 @@ def bad_days(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Aftermath]:
 
 def test_storms_did_blow(bad_days: dict[int, Aftermath]) -> None:
     blown = sum((after.went_wrong for after in bad_days.values()), Counter[str]())
-    kinds = {"link lost", "gateway killed", "broker lost", "cloud away", "duplicate",
-             "power cut", "NotCarriedOut", "VirtualRadioError"}
+    kinds = {
+        "link lost",
+        "gateway killed",
+        "broker lost",
+        "cloud away",
+        "duplicate",
+        "power cut",
+        "NotCarriedOut",
+        "VirtualRadioError",
+    }
     assert {kind for kind in kinds if blown[kind]} == kinds
     heard = sum(after.home.records_heard for after in bad_days.values())
     kept = sum(len(after.home.records) for after in bad_days.values())
@@ -251,17 +259,13 @@ def test_no_right_opens_twice_and_each_opening_told_is_in_the_record(
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_status_list_answered_as_carried_is_held(
-    bad_days: dict[int, Aftermath], seed: int
-) -> None:
+def test_status_list_answered_as_carried_is_held(bad_days: dict[int, Aftermath], seed: int) -> None:
     after = bad_days[seed]
     for lock_id, version in after.carried.items():
         assert after.held[lock_id] >= version
 
 
-def test_storm_of_one_seed_is_repeatable(
-    bad_days: dict[int, Aftermath], tmp_path: Path
-) -> None:
+def test_storm_of_one_seed_is_repeatable(bad_days: dict[int, Aftermath], tmp_path: Path) -> None:
     again, first = Storm(SEEDS[0], tmp_path).run(), bad_days[SEEDS[0]]
     assert (again.went_wrong, again.granted) == (first.went_wrong, first.granted)
     assert again.journals == first.journals

@@ -38,8 +38,18 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table in (
-        "lock_reports", "gateways", "alarms", "audit_records", "status_outbox", "key_links",
-        "credentials", "calendar_series", "bookings", "locks", "rooms", "settings",
+        "lock_reports",
+        "gateways",
+        "alarms",
+        "audit_records",
+        "status_outbox",
+        "key_links",
+        "credentials",
+        "calendar_series",
+        "bookings",
+        "locks",
+        "rooms",
+        "settings",
     ):
         op.drop_table(table)
 
