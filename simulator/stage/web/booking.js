@@ -147,7 +147,7 @@ async function tellTaken(node, roomId, midnight, now) {
     const body = await get(`${path}?from=${midnight}&to=${midnight + DAY_S}`);
     const rows = (Array.isArray(body) ? body : body.bookings ?? []).filter((each) => Number.isFinite(each.starts_at));
     const times = rows.filter((each) => each.status !== "cancelled")
-      .map((each) => range(each.starts_at, each.ends_at, midnight)).join("、");
+      .map((each) => range(each.starts_at, each.ends_at, midnight)).join(t("time.comma"));
     setText(node, times ? `${t("book.taken")}: ${times}` : t("book.free"));
   } catch {
     setText(node, ""); // the notice at the top says that the service is away

@@ -23,6 +23,7 @@ export function makePhone(section, townNow) {
   });
   const claim = makeClaim(chosen, (claimed) => {
     chosen.claimed = claimed.keys?.at(-1)?.id ?? ""; // picked as soon as the picture has it
+    screen.append(claim.node);
     redraw();
   });
   const answer = makeAnswer(townNow);
@@ -63,9 +64,12 @@ export function makePhone(section, townNow) {
     update,
     person: () => bare(chosen.person),
     take(link, atOnce = false) {
+      screen.insertBefore(claim.node, empty); // the link in hand comes before the keys
       claim.take(link);
-      section.scrollIntoView({ block: "start" });
+      if (atOnce) section.scrollIntoView({ block: "start" });
+      else section.scrollIntoView({ block: "start", behavior: "instant" }); // arrived by the link
       if (atOnce) claim.open();
+      else claim.focus();
     },
   };
 }
@@ -151,6 +155,7 @@ function makeClaim(chosen, claimed) {
   });
   return {
     node, open,
+    focus: () => button.focus({ preventScroll: true }),
     update(hasKeys, hasPhone) {
       node.hidden = !hasPhone;
       if (wasEmpty !== !hasKeys) box.open = !hasKeys || !ready.hidden;
