@@ -170,11 +170,13 @@ async def _book(page: Page) -> None:
 
 
 async def test_person_books_claims_and_opens_the_door(scene: Scene) -> None:
-    page = scene.page
+    page, now = scene.page, int(town_now())
+    older = {"id": "old", "room": "調理室", "lock_id": "lock-bb2"}
+    scene.fakes.keys["佐藤"].append({**older, "starts_at": now - 9000, "ends_at": now - 8000})
     await page.open(f"{scene.url}/")
     await _book(page)
     await page.click(".ticket .primary")
-    await page.when("document.querySelector('[name=key]:checked')")
+    await page.when("document.querySelector('[name=key]:checked').value === 'b0'")
     await page.click(".unlock")
 
     answer = await page.when("document.querySelector('.answer[data-code=OPENED]')?.textContent")
@@ -212,6 +214,8 @@ async def test_taken_room_is_said_beside_the_form(scene: Scene) -> None:
     page = scene.page
     await page.open(f"{scene.url}/")
     await _book(page)
+    await page.js("document.querySelector('#room').value = 'room-lock-aa1'")
+    await page.js("document.querySelector('#room').dispatchEvent(new Event('change'))")
     await page.click(".book-form .primary")
 
     assert "別の予約" in await page.when("document.querySelector('.problem').textContent")

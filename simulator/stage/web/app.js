@@ -20,6 +20,7 @@ const place = (id) => document.getElementById(id);
 let picture = null;
 let receivedAtMs = 0;
 let isStageUp = true;
+let whenShown = () => {}; // done once, after the first picture
 let sections = [];
 
 function townNow() {
@@ -31,6 +32,8 @@ function show(next) {
   receivedAtMs = performance.now();
   isStageUp = true;
   update();
+  whenShown();
+  whenShown = () => {};
 }
 
 function update() {
@@ -83,14 +86,14 @@ async function start() {
     button.addEventListener("click", () => speak(button.dataset.lang));
   }
   speak(lang());
+  const link = arrivingLink();
+  if (link) whenShown = () => phone.take(link);
   follow(show, () => {
     isStageUp = false;
     showNotices();
   });
   setInterval(tick, 250);
   setInterval(update, 5000); // "3 s ago" grows older by itself
-  const link = arrivingLink();
-  if (link) phone.take(link);
 }
 
 start().catch(() => {

@@ -8,6 +8,7 @@ const LENGTHS_MIN = [15, 30, 60, 120, 180];
 const DAY_S = 86400;
 const DAYS_AHEAD = 28;
 const STEP_MIN = 5;
+const FEW_ROWS = 6;
 
 export function makeBooking(section, townNow, phone) {
   const form = makeForm(townNow, phone);
@@ -68,7 +69,9 @@ function makeForm(townNow, phone) {
   const taken = el("p", { class: "taken" });
   const made = { node: null, onBooked: () => {}, update: null };
   let isNamed = false;
+  let isRoomChosen = false;
   name.addEventListener("input", () => (isNamed = true));
+  room.addEventListener("change", () => (isRoomChosen = true));
   const showTaken = () => tellTaken(taken, room.value, start.midnight(), townNow());
   for (const input of [room, start.date]) input.addEventListener("change", showTaken);
 
@@ -103,9 +106,17 @@ function makeForm(townNow, phone) {
     length.dataset.set = "yes";
     start.update(now);
     if (!isNamed) name.value = phone.person();
+    if (!isRoomChosen) room.value = freeRoom(picture, start.at(), Number(length.value) * 60) ?? room.value;
     if (room.value + start.date.value !== before) showTaken();
   };
   return made;
+}
+
+/** A room with a lock that nobody has booked then: a first booking should succeed. */
+function freeRoom({ rooms, bookings }, from, lengthS) {
+  const isTaken = ({ room_id: id }) => bookings.some((each) => each.room_id === id
+    && each.status !== "cancelled" && each.starts_at < from + lengthS && from < each.ends_at);
+  return rooms.find((each) => each.room_id && each.lock_id && !isTaken(each))?.room_id;
 }
 
 function roomChoice(room) {
@@ -136,7 +147,7 @@ async function tellTaken(node, roomId, midnight, now) {
     const body = await get(`${path}?from=${midnight}&to=${midnight + DAY_S}`);
     const rows = (Array.isArray(body) ? body : body.bookings ?? []).filter((each) => Number.isFinite(each.starts_at));
     const times = rows.filter((each) => each.status !== "cancelled")
-      .map((each) => range(each.starts_at, each.ends_at, midnight)).join("、");
+      .map((each) => range(each.starts_at, each.ends_at, midnight)).join(t("time.comma"));
     setText(node, times ? `${t("book.taken")}: ${times}` : t("book.free"));
   } catch {
     setText(node, ""); // the notice at the top says that the service is away
@@ -184,11 +195,19 @@ function makeList(townNow, ticket) {
   const none = el("p", { class: "empty", t: "book.listnone" });
   const rows = el("ul", { class: "bookings" });
   const said = el("p", { class: "list-said", role: "status" });
-  const node = el("details", { class: "all-bookings" }, el("summary", { t: "book.list" }), none, rows, said);
+  let isLong = false;
+  let again = () => {};
+  const more = el("button", { type: "button", class: "quiet more", on: { click: () => again(isLong = !isLong) } });
+  const node = el("details", { class: "all-bookings" }, el("summary", { t: "book.list" }), none, rows, more, said);
   const update = (picture, now) => {
+    again = () => update(picture, now);
     const rooms = new Map(picture.rooms.map((room) => [room.room_id, room.name]));
+    const shown = isLong ? picture.bookings : picture.bookings.slice(0, FEW_ROWS);
     none.hidden = picture.bookings.length > 0;
-    keyed(rows, picture.bookings, (each) => each.booking_id, () => makeRow(said, ticket),
+    more.hidden = picture.bookings.length <= FEW_ROWS;
+    more.setAttribute("aria-expanded", String(isLong));
+    say(more, isLong ? "record.less" : "record.more", { n: picture.bookings.length - FEW_ROWS });
+    keyed(rows, shown, (each) => each.booking_id, () => makeRow(said, ticket),
       (row, booking) => row.update(booking, rooms.get(booking.room_id) ?? "", now));
   };
   return { node, update };

@@ -121,7 +121,7 @@ function showPair(realCell, knownCell, words, real, known) {
 }
 
 function contactText(known, now) {
-  const seen = known.seen_at ? `${secondsOf(known.seen_at)}（${ago(now - known.seen_at)}）` : t("doors.never");
+  const seen = known.seen_at ? t("time.aside", { text: secondsOf(known.seen_at), aside: ago(now - known.seen_at) }) : t("doors.never");
   const silent = known.reachable === false ? ` ${t("doors.unreachable")}` : "";
   return `${t("doors.contact")}: ${seen}${silent}`;
 }

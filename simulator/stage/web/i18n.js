@@ -77,7 +77,7 @@ export function shortTime(unixS, nowS) {
 }
 
 export function range(fromS, toS, nowS) {
-  return t("time.range", { from: shortTime(fromS, nowS), to: timeOf(toS) });
+  return t("time.range", { from: shortTime(fromS, nowS), to: shortTime(toS, fromS) });
 }
 
 export function ago(seconds) {

@@ -7,7 +7,7 @@ import { range, shortTime, t, theirs } from "./i18n.js";
 const SOON_MIN = 120;
 
 export function makePhone(section, townNow) {
-  const chosen = { person: "", key: "", path: "offline" };
+  const chosen = { person: "", key: "", claimed: "", path: "offline" };
   let latest = null;
   const redraw = () => latest && update(latest, townNow());
   const people = makeChoice("phone.whose", "person", "people", (value) => {
@@ -22,12 +22,14 @@ export function makePhone(section, townNow) {
     redraw();
   });
   const claim = makeClaim(chosen, (claimed) => {
-    if (claimed.keys?.length) chosen.key = claimed.keys.at(-1).id;
+    chosen.claimed = claimed.keys?.at(-1)?.id ?? ""; // picked as soon as the picture has it
+    screen.append(claim.node);
     redraw();
   });
   const answer = makeAnswer(townNow);
   const opening = makeOpening(chosen, answer);
-  const empty = el("p", { class: "empty" });
+  const empty = el("p", { class: "empty", t: "phone.none" });
+  for (const each of [people.node, keys.node, claim.node, opening.node, opening.lock]) each.hidden = true;
   const screen = el("div", { class: "screen" },
     people.node, empty, keys.node, opening.node, answer.node, opening.lock, claim.node);
   section.append(
@@ -41,6 +43,11 @@ export function makePhone(section, townNow) {
     const owners = picture.phones;
     if (!owners.some((each) => each.name === chosen.person)) chosen.person = owners[0]?.name ?? "";
     const mine = owners.find((each) => each.name === chosen.person)?.keys ?? [];
+    if (mine.some((each) => each.id === chosen.claimed)) {
+      chosen.key = chosen.claimed;
+      chosen.claimed = "";
+      answer.clear();
+    }
     if (!mine.some((each) => each.id === chosen.key)) chosen.key = mine[0]?.id ?? "";
     people.node.hidden = owners.length === 0;
     keys.node.hidden = opening.node.hidden = opening.lock.hidden = mine.length === 0;
@@ -57,9 +64,12 @@ export function makePhone(section, townNow) {
     update,
     person: () => bare(chosen.person),
     take(link, atOnce = false) {
+      screen.insertBefore(claim.node, empty); // the link in hand comes before the keys
       claim.take(link);
-      section.scrollIntoView({ block: "start" });
+      if (atOnce) section.scrollIntoView({ block: "start" });
+      else section.scrollIntoView({ block: "start", behavior: "instant" }); // arrived by the link
       if (atOnce) claim.open();
+      else claim.focus();
     },
   };
 }
@@ -145,6 +155,7 @@ function makeClaim(chosen, claimed) {
   });
   return {
     node, open,
+    focus: () => button.focus({ preventScroll: true }),
     update(hasKeys, hasPhone) {
       node.hidden = !hasPhone;
       if (wasEmpty !== !hasKeys) box.open = !hasKeys || !ready.hidden;

@@ -27,13 +27,13 @@ export function makeParts(section) {
       keyed(list, actors, (part) => part.name, makePart, (made, part) => made.update(part, picture.rooms));
       const others = picture.parts.filter((part) => !ORDER.includes(part.kind));
       scenery.hidden = others.length === 0;
-      setText(scenery, `${t("whatif.scenery")}: ${others.map(sceneryText).join("、")}`);
+      setText(scenery, `${t("whatif.scenery")}: ${others.map(sceneryText).join(t("time.comma"))}`);
     },
   };
 }
 
 function sceneryText(part) {
-  return `${part.name}（${t(STATES[part.state] ?? "state.unknown")}）`;
+  return t("time.aside", { text: part.name, aside: t(STATES[part.state] ?? "state.unknown") });
 }
 
 function titleOf(part, rooms) {
