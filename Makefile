@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+QUICK := tests/protocol tests/firmware tests/kannuki tests/test_import_contract.py
 
 .PHONY: help setup demo check test soak vectors lock clean
 
@@ -17,13 +18,15 @@ demo: setup ## run a small town on this machine and open its page
 
 check: setup ## lint, types, import contracts and the quick tests (seconds)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q -m "not slow and not soak" tests
+	$(PYTEST) -q -m "not slow and not soak" $(QUICK)
 
 test: ## everything: quick tests, system tests, both depths, browser
 	@packaging/setup.sh test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST) -m "not soak"
 

@@ -61,7 +61,12 @@ def audit_lines(session: Session, lock_id: str | None, limit: int) -> list[dict[
         .outerjoin(Booking, Booking.booking_id == Credential.booking_id)
         .outerjoin(Lock, Lock.lock_id == AuditRecord.lock_id)
         .outerjoin(Room, Room.room_id == Lock.room_id)
-        .order_by(AuditRecord.journal_epoch.desc(), AuditRecord.seq.desc(), AuditRecord.lock_id)
+        .order_by(
+            AuditRecord.received_at.desc(),  # across locks, numbers say nothing about time
+            AuditRecord.journal_epoch.desc(),
+            AuditRecord.seq.desc(),
+            AuditRecord.lock_id,
+        )
     )
     if lock_id is not None:
         query = query.where(AuditRecord.lock_id == lock_id)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from kannuki.backoff import Backoff
 from kannuki.broker import broker_spec
 from kannuki.settings import free_port
 from kannuki.supervisor import Child, ChildSpec, Supervisor
@@ -20,6 +22,7 @@ from simulator.radio.dbus import Bus, prepare_bus
 GATEWAY_ADDRESS = "F0:00:00:00:00:01"
 PHONE_ADDRESS = "F0:00:00:00:00:02"
 SYNC_INTERVAL_S = 3
+SLOW_RETURN = Backoff(first_s=5.0)  # long enough for a person to see what its absence means
 PHONES = ("佐藤さん", "鈴木さん", "高橋さん", "田中さん")
 
 
@@ -160,7 +163,8 @@ class RunningTown:
     def _kannuki(
         self, name: str, *arguments: str, env: dict[str, str] | None = None, port: int | None = None
     ) -> ChildSpec:
-        return self._python(name, "kannuki", *arguments, env=env, port=port)
+        spec = self._python(name, "kannuki", *arguments, env=env, port=port)
+        return replace(spec, restart=SLOW_RETURN)
 
     def _broker(self) -> str:
         return f"127.0.0.1:{self._ports['broker']}"
