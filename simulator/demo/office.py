@@ -45,7 +45,9 @@ class Office:
         self._url = url
         self._secret = staff_secret
 
-    async def staff(self, method: str, path: str, body: Any = None, raw: bytes | None = None) -> Any:
+    async def staff(
+        self, method: str, path: str, body: Any = None, raw: bytes | None = None
+    ) -> Any:
         """One request to /v1/staff."""
         return await call(method, f"{self._url}/v1/staff/{path}", body, self._secret, raw)
 

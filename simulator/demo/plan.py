@@ -24,7 +24,7 @@ RELEASED_BEFORE_S = 72 * 3600
 
 @dataclass(frozen=True)
 class Plan:
-    """begins_at: Unix seconds of the town's clock at start; the first `MAX_LOCKS` rooms get locks."""
+    """begins_at: the town's time at start, Unix seconds; the first `MAX_LOCKS` rooms get locks."""
 
     begins_at: int
     rooms: tuple[str, ...]
@@ -41,7 +41,9 @@ def make_plan(ics: bytes, name: str, begins_at: int | None) -> Plan:
         begins_at = begins_at or first_confirmed_start(ics) - BEFORE_FIRST_S
         content = read_calendar(ics, begins_at)
     except CalendarError as error:
-        raise InputError(f"{name}: {error}", "correct the calendar, or choose another file") from None
+        raise InputError(
+            f"{name}: {error}", "correct the calendar, or choose another file"
+        ) from None
     rooms = _rooms([booking.room for booking in content.bookings], content.name)
     for spare in SPARE_ROOMS:
         if len(rooms) < MIN_LOCKS and spare not in rooms:

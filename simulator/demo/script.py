@@ -107,7 +107,9 @@ class Script:
         rooms = sorted(self._rooms, key=lambda room: room in taken)
         for room in rooms:
             wish = {
-                "room_id": room, "starts_at": starts_at, "ends_at": starts_at + _HOUR_S // 2,
+                "room_id": room,
+                "starts_at": starts_at,
+                "ends_at": starts_at + _HOUR_S // 2,
                 "holder_name": "デモ",
             }
             try:
@@ -129,7 +131,7 @@ class Script:
         return {**key, "phone": phone}
 
     async def _withdraw(self, booking: dict[str, Any], key: dict[str, Any]) -> None:
-        """Cancel by the second calendar where there is one, else at the counter; wait for the lock."""
+        """Cancel by the second calendar if there is one, else at the counter; wait for the lock."""
         for name, ics in self._calendars[1:]:
             await self._import(name, ics)
         if await self._status(booking) != "cancelled":
@@ -182,8 +184,9 @@ class Script:
         self.report.expect(moved, f"{part}: the bolt of {key['room']} did not move")
         walked = await self._hands.touch(lock_id, "open", for_ms=800)
         self.report.expect("opened" in walked, f"{part}: nobody could walk in: {walked}")
-        log.info("%s opened %s (%s, %.0f ms)", key["phone"], key["room"], result["path"],
-                 result["ms"])
+        log.info(
+            "%s opened %s (%s, %.0f ms)", key["phone"], key["room"], result["path"], result["ms"]
+        )
 
     async def _bolt_is_back(self, lock_id: str) -> bool:
         return bool((await self._hands.state())["doors"][lock_id]["unlocked"])
@@ -208,10 +211,15 @@ class Script:
             f"{part}: expected {reason}, got {result['code']}",
         )
         self._seen_head(lock_id, result)
-        self.report.refusals.append({
-            "lock": lock_id, "reason": result["code"], "ja": told["ja"],
-            "ja-simple": told["ja-simple"], "en": told["en"],
-        })
+        self.report.refusals.append(
+            {
+                "lock": lock_id,
+                "reason": result["code"],
+                "ja": told["ja"],
+                "ja-simple": told["ja-simple"],
+                "en": told["en"],
+            }
+        )
         log.info("refused (%s): %s", part, told["ja"])
 
     def _seen_head(self, lock_id: str, result: dict[str, Any]) -> None:
@@ -250,8 +258,11 @@ class Script:
     async def _lock_heads(self) -> dict[str, int]:
         """{lock: newest sequence number it told of under its MAC}."""
         fleet = await self._office.staff("GET", "fleet")
-        return {r["lock_id"]: r["lock"]["head_seq"] if r["lock"] else 0
-                for r in fleet["rooms"] if r["lock_id"]}
+        return {
+            r["lock_id"]: r["lock"]["head_seq"] if r["lock"] else 0
+            for r in fleet["rooms"]
+            if r["lock_id"]
+        }
 
     async def _doors_rest(self) -> bool:
         doors = (await self._hands.state())["doors"]
@@ -272,9 +283,9 @@ class Script:
         lines = await self._office.staff("GET", "audit?limit=500")
         for opening in self.report.openings:
             found = [
-                line for line in lines
-                if line["lock_id"] == opening["lock"] and line["result"] == "unlock"
-                and line["who"]
+                line
+                for line in lines
+                if line["lock_id"] == opening["lock"] and line["result"] == "unlock" and line["who"]
             ]
             self.report.expect(bool(found), f"no record of the opening of {opening['room']}")
         for refusal in self.report.refusals:

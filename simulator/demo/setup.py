@@ -89,8 +89,14 @@ class _Town:
         """What the command printed."""
         folder = self._folder
         options = (
-            "--database", str(folder.database), "--keys-dir", str(folder.keys), "--town", TOWN,
-            "--clock-offset-s", str(self._offset),
+            "--database",
+            str(folder.database),
+            "--keys-dir",
+            str(folder.keys),
+            "--town",
+            TOWN,
+            "--clock-offset-s",
+            str(self._offset),
         )
         return _run(cloud, arguments[0], *options, *arguments[1:])
 
@@ -106,8 +112,17 @@ class _Town:
         fresh = folder.locks / "new.img"
         fresh.unlink(missing_ok=True)  # left behind by an interrupted start
         answer = _run(
-            provision, "enrol", "--trust", str(folder.trust), "--image", str(fresh),
-            "--out", str(enrolment), "--clock-offset-s", str(self._offset), "--json",
+            provision,
+            "enrol",
+            "--trust",
+            str(folder.trust),
+            "--image",
+            str(fresh),
+            "--out",
+            str(enrolment),
+            "--clock-offset-s",
+            str(self._offset),
+            "--json",
         )
         lock_id: str = json.loads(answer)["lock_id"]
         shutil.move(fresh, folder.image(lock_id))

@@ -83,13 +83,26 @@ class RunningTown:
         """A simulated computer: its bus, its Bluetooth, and the program that uses them."""
         bus = prepare_bus(self.folder.root / f"computer-{name}")
         self._buses.append(bus)
-        await self._start(ChildSpec(f"bus-{name}", bus.argv, self._log(f"bus-{name}"),
-                                    ready=_socket_is_there(bus.socket)))
+        await self._start(
+            ChildSpec(
+                f"bus-{name}",
+                bus.argv,
+                self._log(f"bus-{name}"),
+                ready=_socket_is_there(bus.socket),
+            )
+        )
         air = f"127.0.0.1:{self._ports['air']}"
-        await self._start(self._python(
-            f"bluetooth-{name}", "simulator.radio.bluez", "--hci", air, "--address", address,
-            env={"DBUS_SYSTEM_BUS_ADDRESS": bus.address},
-        ))
+        await self._start(
+            self._python(
+                f"bluetooth-{name}",
+                "simulator.radio.bluez",
+                "--hci",
+                air,
+                "--address",
+                address,
+                env={"DBUS_SYSTEM_BUS_ADDRESS": bus.address},
+            )
+        )
         await self._start(program({"DBUS_SYSTEM_BUS_ADDRESS": bus.address}))
 
     async def _start(self, spec: ChildSpec) -> Child:
@@ -101,10 +114,20 @@ class RunningTown:
         doors = [part for lock in self.locks.values() for part in ("--door", lock)]
         ports = self._ports
         return self._python(
-            "world", "simulator.world", "--air-port", str(ports["air"]),
-            "--board-port", str(ports["board"]), "--control-port", str(ports["world"]),
-            "--clock-offset-s", str(self.clock_offset_s),
-            "--btsnoop", str(self.folder.capture), *doors, port=ports["world"],
+            "world",
+            "simulator.world",
+            "--air-port",
+            str(ports["air"]),
+            "--board-port",
+            str(ports["board"]),
+            "--control-port",
+            str(ports["world"]),
+            "--clock-offset-s",
+            str(self.clock_offset_s),
+            "--btsnoop",
+            str(self.folder.capture),
+            *doors,
+            port=ports["world"],
         )
 
     def _lock_spec(self, lock_id: str) -> ChildSpec:
@@ -118,43 +141,94 @@ class RunningTown:
     def _cloud_spec(self) -> ChildSpec:
         folder = self.folder
         return self._kannuki(
-            "cloud", "cloud", "serve", "--database", str(folder.database),
-            "--keys-dir", str(folder.keys), "--town", TOWN, "--town-name", TOWN_NAME,
-            "--broker", self._broker(), "--http-port", str(self._ports["cloud"]),
-            "--key-page-url", self.url("stage") + "/phone",
-            "--staff-secret-file", str(folder.staff_secret),
-            "--clock-offset-s", str(self.clock_offset_s), port=self._ports["cloud"],
+            "cloud",
+            "cloud",
+            "serve",
+            "--database",
+            str(folder.database),
+            "--keys-dir",
+            str(folder.keys),
+            "--town",
+            TOWN,
+            "--town-name",
+            TOWN_NAME,
+            "--broker",
+            self._broker(),
+            "--http-port",
+            str(self._ports["cloud"]),
+            "--key-page-url",
+            self.url("stage") + "/phone",
+            "--staff-secret-file",
+            str(folder.staff_secret),
+            "--clock-offset-s",
+            str(self.clock_offset_s),
+            port=self._ports["cloud"],
         )
 
     def _gateway_spec(self, bus: dict[str, str]) -> ChildSpec:
         return self._kannuki(
-            "gateway", "gateway", "run", "--gateway-file", str(self.folder.gateway_file),
-            "--broker", self._broker(), "--data-dir", str(self.folder.gateway_data),
-            "--sync-interval-s", str(SYNC_INTERVAL_S), "--ready",
-            "--clock-offset-s", str(self.clock_offset_s), env=bus,
+            "gateway",
+            "gateway",
+            "run",
+            "--gateway-file",
+            str(self.folder.gateway_file),
+            "--broker",
+            self._broker(),
+            "--data-dir",
+            str(self.folder.gateway_data),
+            "--sync-interval-s",
+            str(SYNC_INTERVAL_S),
+            "--ready",
+            "--clock-offset-s",
+            str(self.clock_offset_s),
+            env=bus,
         )
 
     def _phone_spec(self, bus: dict[str, str]) -> ChildSpec:
         names = [part for name in PHONES for part in ("--name", name)]
         return self._python(
-            "phones", "simulator.phone.app", "--cloud", self.url("cloud"),
-            "--folder", str(self.folder.phones), "--http-port", str(self._ports["phones"]),
-            "--clock-offset-s", str(self.clock_offset_s), *names, env=bus,
+            "phones",
+            "simulator.phone.app",
+            "--cloud",
+            self.url("cloud"),
+            "--folder",
+            str(self.folder.phones),
+            "--http-port",
+            str(self._ports["phones"]),
+            "--clock-offset-s",
+            str(self.clock_offset_s),
+            *names,
+            env=bus,
             port=self._ports["phones"],
         )
 
     def _stage_spec(self) -> ChildSpec:
         return self._python(
-            "stage", "simulator.stage", "--cloud", self.url("cloud"),
-            "--staff-secret-file", str(self.folder.staff_secret), "--phone", self.url("phones"),
-            "--world", self.url("world"), "--status-file", str(self.folder.root / "status.json"),
-            "--http-port", str(self._ports["stage"]), port=self._ports["stage"],
+            "stage",
+            "simulator.stage",
+            "--cloud",
+            self.url("cloud"),
+            "--staff-secret-file",
+            str(self.folder.staff_secret),
+            "--phone",
+            self.url("phones"),
+            "--world",
+            self.url("world"),
+            "--status-file",
+            str(self.folder.root / "status.json"),
+            "--http-port",
+            str(self._ports["stage"]),
+            port=self._ports["stage"],
         )
 
     # --- forms ---
 
     def _python(
-        self, name: str, module: str, *arguments: str, env: dict[str, str] | None = None,
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        env: dict[str, str] | None = None,
         port: int | None = None,
     ) -> ChildSpec:
         argv = (sys.executable, "-m", module, *arguments)

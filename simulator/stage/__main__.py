@@ -26,12 +26,21 @@ HOST = "127.0.0.1"
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator.stage")
     for name, what in (
-        ("cloud", "the town's service"), ("phone", "the phones"), ("world", "the simulated world")
+        ("cloud", "the town's service"),
+        ("phone", "the phones"),
+        ("world", "the simulated world"),
     ):
-        parser.add_argument(f"--{name}", required=True, metavar="URL", help=f"{what}, http://host:port")
+        parser.add_argument(
+            f"--{name}", required=True, metavar="URL", help=f"{what}, http://host:port"
+        )
     parser.add_argument("--staff-secret-file", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--status-file", type=Path, required=True, metavar="FILE",
-                        help="the supervisor's status.json")
+    parser.add_argument(
+        "--status-file",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the supervisor's status.json",
+    )
     parser.add_argument("--http-port", type=int, default=0, help="0 picks a free one")
     return parser.parse_args(arguments)
 
@@ -49,7 +58,9 @@ async def _serve(options: argparse.Namespace) -> None:
     async with pool() as http:
         near = Neighbours(
             Neighbour(http, options.cloud, _secret(options.staff_secret_file)),
-            Neighbour(http, options.phone), Neighbour(http, options.world), options.status_file,
+            Neighbour(http, options.phone),
+            Neighbour(http, options.world),
+            options.status_file,
         )
         watch = Watch(near, time.time)
         runner = web.AppRunner(Site(near, watch).app(), access_log=None, shutdown_timeout=0.5)

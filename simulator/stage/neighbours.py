@@ -55,7 +55,11 @@ class Neighbour:
         headers = {"Authorization": f"Bearer {self._bearer}"} if staff else {}
         try:
             async with self._http.request(
-                method, self._base + path, json=body, headers=headers, timeout=bounds,
+                method,
+                self._base + path,
+                json=body,
+                headers=headers,
+                timeout=bounds,
                 allow_redirects=False,
             ) as response:
                 return Answer(response.status, await _bounded_json(response))

@@ -34,7 +34,10 @@ CALM_S = 0.08  # pictures closer than this are sent as one
 HEARTBEAT_S = 10.0
 DOOR_ACTIONS = ("handle", "open", "close", "rex", "jam", "unjam", "force")
 TYPES = {
-    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".json": "application/json",
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
     ".svg": "image/svg+xml",
 }
 
@@ -132,8 +135,10 @@ class Site:
         why = await asyncio.to_thread(parts.kill_part, self._near.status_file, name)
         self._watch.nudge("parts")
         statuses = {"UNKNOWN_PART": 404, "NOT_KILLABLE": 403, "PARTS_DOWN": 503}
-        return web.json_response({"killed": name}) if why is None else refuse(
-            statuses.get(why, 409), why
+        return (
+            web.json_response({"killed": name})
+            if why is None
+            else refuse(statuses.get(why, 409), why)
         )
 
 
@@ -142,9 +147,7 @@ def _web_path(file: Path) -> str:
 
 
 def _sent(file: Path) -> web.Response:
-    return web.Response(
-        body=file.read_bytes(), content_type=TYPES[file.suffix], charset="utf-8"
-    )
+    return web.Response(body=file.read_bytes(), content_type=TYPES[file.suffix], charset="utf-8")
 
 
 def _name(request: web.Request, part: str) -> str:

@@ -93,8 +93,12 @@ def happenings(world: Any) -> list[dict[str, Any]]:
     """The last physical events, newest first."""
     log = rows(world.get("log") if isinstance(world, dict) else None)
     newest = [
-        {"seq": each.get("seq"), "at": number(each.get("at")), "door": text(each.get("door")),
-         "event": text(each.get("event"))}
+        {
+            "seq": each.get("seq"),
+            "at": number(each.get("at")),
+            "door": text(each.get("door")),
+            "event": text(each.get("event")),
+        }
         for each in reversed(log)
         if not text(each.get("event")).startswith("signal_")
     ]

@@ -50,8 +50,10 @@ class Watch:
 
     def _looks(self) -> dict[str, Callable[[], Any]]:
         return {
-            "cloud": self._look_at_cloud, "phone": self._look_at_phone,
-            "world": self._look_at_world, "parts": self._look_at_parts,
+            "cloud": self._look_at_cloud,
+            "phone": self._look_at_phone,
+            "world": self._look_at_world,
+            "parts": self._look_at_parts,
         }
 
     async def _keep_looking(self, name: str, look: Callable[[], Any]) -> None:
@@ -68,7 +70,8 @@ class Watch:
 
     async def _look_at_cloud(self) -> bool:
         asked = {
-            "town": ("/v1/town", False), "rooms": ("/v1/rooms", False),
+            "town": ("/v1/town", False),
+            "rooms": ("/v1/rooms", False),
             "bookings": ("/v1/staff/bookings", True),
             "audit": (f"/v1/staff/audit?limit={RECORDS}", True),
             "alarms": ("/v1/staff/alarms", True),

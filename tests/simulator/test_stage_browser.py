@@ -142,9 +142,10 @@ async def scene(tmp_path: Path, socket_enabled: None) -> AsyncIterator[Scene]:
     )  # fmt: skip
     tasks = [asyncio.create_task(fakes.live())]
     try:
-        async with pool() as http, websockets.connect(
-            await _devtools(profile), max_size=None
-        ) as socket:
+        async with (
+            pool() as http,
+            websockets.connect(await _devtools(profile), max_size=None) as socket,
+        ):
             near = Neighbours(
                 Neighbour(http, f"{fake_url}/cloud", STAFF), Neighbour(http, f"{fake_url}/phone"),
                 Neighbour(http, f"{fake_url}/world"), tmp_path / "status.json",

@@ -85,8 +85,12 @@ class LiveTown:
     async def book(self, room_id: str, begins: int, lasts: int) -> dict[str, Any]:
         """A booking that begins in so many seconds. Raises Refused."""
         starts = self.now() + begins
-        wish = {"room_id": room_id, "starts_at": starts, "ends_at": starts + lasts,
-                "holder_name": "試験"}
+        wish = {
+            "room_id": room_id,
+            "starts_at": starts,
+            "ends_at": starts + lasts,
+            "holder_name": "試験",
+        }
         return await self.office.public("POST", "bookings", wish)
 
     # --- opening ---
@@ -202,8 +206,9 @@ class LiveTown:
                 chains = {lock_id: self.chain(lock_id) for lock_id in self.locks}
             except audit.AuditError:
                 return False  # a piece in the middle is still on its way
-            return all(chains[lock_id].keys() >= heads.keys()
-                       for lock_id, heads in self.committed.items())
+            return all(
+                chains[lock_id].keys() >= heads.keys() for lock_id, heads in self.committed.items()
+            )
 
         await until(home, "the record comes home")
         for lock_id, heads in self.committed.items():
@@ -215,8 +220,10 @@ class LiveTown:
         """What no kill may take back."""
         fleet = await self.office.staff("GET", "fleet")
         return {
-            "bookings": {(b["booking_id"], b["status"], b["starts_at"])
-                         for b in await self.office.staff("GET", "bookings?limit=5000")},
+            "bookings": {
+                (b["booking_id"], b["status"], b["starts_at"])
+                for b in await self.office.staff("GET", "bookings?limit=5000")
+            },
             "lists": {row["lock_id"]: row["acknowledged_version"] for row in fleet["status_lists"]},
             "records": {lock_id: len(self._records(lock_id)) for lock_id in self.locks},
         }

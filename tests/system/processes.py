@@ -34,15 +34,23 @@ class Run:
         self.runtime_dir = folder / "run"
         self._out, self._err = folder / f"{self._mark}.out", folder / f"{self._mark}.err"
         self._environment = {
-            **os.environ, "PYTHONPATH": str(CHECKOUT), "TMPDIR": str(self.temp),
-            "HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(self.runtime_dir),
-            MARK: self._mark, **(env or {}),
+            **os.environ,
+            "PYTHONPATH": str(CHECKOUT),
+            "TMPDIR": str(self.temp),
+            "HOME": str(folder / "home"),
+            "XDG_RUNTIME_DIR": str(self.runtime_dir),
+            MARK: self._mark,
+            **(env or {}),
         }
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "kannuki", *arguments],
-                env=self._environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
-                stderr=err, start_new_session=True,
+                env=self._environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
             )
 
     def wait(self) -> int:
@@ -66,7 +74,10 @@ class Run:
         """What another `kannuki` command of the same person prints."""
         done = subprocess.run(
             [sys.executable, "-m", "kannuki", *arguments],
-            env={**self._environment, MARK: ""}, capture_output=True, text=True, check=True,
+            env={**self._environment, MARK: ""},
+            capture_output=True,
+            text=True,
+            check=True,
             timeout=ENDS_WITHIN_S,
         )
         return done.stdout

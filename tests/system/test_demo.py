@@ -41,8 +41,11 @@ def calendar(folder: Path, *events: str) -> Path:
 
 def event(uid: str, place: str | None = None, hour: int = 9) -> str:
     return EVENT.format(
-        uid=uid, starts=f"20270115T{hour:02}0000", ends=f"20270115T{hour + 2:02}0000",
-        summary="茶道クラブ", more=f"LOCATION:{place}\n" if place else "",
+        uid=uid,
+        starts=f"20270115T{hour:02}0000",
+        ends=f"20270115T{hour + 2:02}0000",
+        summary="茶道クラブ",
+        more=f"LOCATION:{place}\n" if place else "",
     )
 
 
@@ -54,8 +57,10 @@ def finished(run: Run) -> dict:
 
 
 def story(report: dict) -> tuple[set[str], set[str]]:
-    return ({each["path"] for each in report["openings"]},
-            {each["reason"] for each in report["refusals"]})
+    return (
+        {each["path"] for each in report["openings"]},
+        {each["reason"] for each in report["refusals"]},
+    )
 
 
 WHOLE_STORY = ({"offline", "relay"}, {"REVOKED", "NOT_YET_VALID", "WRONG_LOCK"})
@@ -110,8 +115,10 @@ def _see_nothing_was_reset(first: dict, second: dict) -> None:
     assert second["audit"]["lock"] > first["audit"]["lock"]
     for file in second["imported"]:
         assert (file["new"], file["changed"], file["cancelled"]) == (0, 0, 0)
-    read = sum(sum(file[kind] for kind in ("new", "changed", "cancelled", "unchanged"))
-               for file in first["imported"])
+    read = sum(
+        sum(file[kind] for kind in ("new", "changed", "cancelled", "unchanged"))
+        for file in first["imported"]
+    )
     assert sum(file["unchanged"] for file in second["imported"]) == read
 
 

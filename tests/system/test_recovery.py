@@ -18,7 +18,9 @@ from gateway.store import FILE_NAME as GATEWAY_STORE
 from tests.system.live import LiveTown, until
 
 pytestmark = [
-    pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300),
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
 ]
 
 SERVERS = ("broker", "gateway", "cloud")
@@ -35,8 +37,15 @@ async def recovered(town: LiveTown, before: dict, *killed: str) -> None:
         assert town.supervisor.children[name].state == "ready"
 
 
-TOLD = {"OPENED", "TIMEOUT", "UNREACHABLE", "GATEWAY_OFFLINE", "RELAY_FAILED", "RELAY_OVER",
-        "OFFLINE"}
+TOLD = {
+    "OPENED",
+    "TIMEOUT",
+    "UNREACHABLE",
+    "GATEWAY_OFFLINE",
+    "RELAY_FAILED",
+    "RELAY_OVER",
+    "OFFLINE",
+}
 
 # --- one or several programs of the way between cloud and lock ---
 
