@@ -26,7 +26,7 @@ class SimBench(Bench):
     def __init__(self, folder: Path) -> None:
         self.town = BenchTown()
         self._folder = folder
-        self._supervisor = Supervisor("bench", folder, folder / "registry")
+        self.supervisor = Supervisor("bench", folder, folder / "registry")
         self._bus = prepare_bus(folder)
         self.control_port = 0
 
@@ -37,7 +37,7 @@ class SimBench(Bench):
         self._enrol()
         world = await self._start("world", "simulator.world", "--door", self.enrolment.lock_id)
         self.control_port = world["control_port"]
-        await self._supervisor.start(ChildSpec(
+        await self.supervisor.start(ChildSpec(
             "bus", self._bus.argv, self._folder / "bus.log", ready=self._bus_is_there))
         self._outer_bus = os.environ.get(_BUS)
         os.environ[_BUS] = self._bus.address
@@ -46,7 +46,7 @@ class SimBench(Bench):
                           "--address", "F0:00:00:00:00:01")
         board = {"KANNUKI_BOARD": f"127.0.0.1:{world['board_port']}",
                  "KANNUKI_BOARD_NAME": self.enrolment.lock_id}
-        await self._supervisor.start(ChildSpec(
+        await self.supervisor.start(ChildSpec(
             "lock", chip_command(self._image), self._folder / "lock.log", env=board,
             restart=Backoff()))
         return self
@@ -55,7 +55,7 @@ class SimBench(Bench):
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._supervisor.stop()
+        await self.supervisor.stop()
         self._bus.clean_up()
         if self._outer_bus is None:
             os.environ.pop(_BUS, None)
@@ -63,12 +63,12 @@ class SimBench(Bench):
             os.environ[_BUS] = self._outer_bus
 
     async def restart(self) -> None:
-        process = self._supervisor.children["lock"].process
+        process = self.supervisor.children["lock"].process
         assert process is not None
         process.kill()
         await process.wait()
         await asyncio.sleep(0)
-        child = self._supervisor.children["lock"]
+        child = self.supervisor.children["lock"]
         while child.restarts == 0 or not child.is_ready.is_set():
             await asyncio.sleep(0.05)
 
@@ -86,5 +86,5 @@ class SimBench(Bench):
 
     async def _start(self, name: str, module: str, *arguments: str) -> dict[str, int]:
         argv = (sys.executable, "-m", module, *arguments)
-        child = await self._supervisor.start(ChildSpec(name, argv, self._folder / f"{name}.log"))
+        child = await self.supervisor.start(ChildSpec(name, argv, self._folder / f"{name}.log"))
         return child.info
