@@ -21,6 +21,7 @@ class SimBench(Bench):
     def __init__(self, folder: Path) -> None:
         self.town = TownKeys()
         self._folder = folder
+        self.supervisor = Supervisor("bench", folder, folder / "registry")
         self._life = AsyncExitStack()
 
     def now(self) -> int:
@@ -28,10 +29,9 @@ class SimBench(Bench):
 
     async def __aenter__(self) -> SimBench:
         async with AsyncExitStack() as life:
-            supervisor = Supervisor("bench", self._folder, self._folder / "registry")
-            self._stand = LockStand(supervisor, self._folder, new_lock_id())
+            self._stand = LockStand(self.supervisor, self._folder, new_lock_id())
             life.callback(self._stand.clean_up)
-            await life.enter_async_context(supervisor)
+            await life.enter_async_context(self.supervisor)
             self.enrolment = self._stand.enrol(self.town.trust(), self.now())
             await self._stand.start_world()
             phone = await self._stand.start_computer("phone", PHONE_ADDRESS)

@@ -1,0 +1,290 @@
+"""Garbage and forgeries over Bluetooth LE, against the real firmware in its own process.
+
+Whatever a stranger writes: the door stays shut, nothing is put into the journal for it (unless the
+stranger proved possession), the lock goes on, and a good key opens at the next try.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+
+import pytest
+import pytest_asyncio
+from bleak import BleakClient
+from bleak.exc import BleakError
+
+from hil_tests.sim_bench import SimBench
+from protocol import cose, frames, gatt, keys, session
+from protocol import token as tokens
+from protocol.holder import Credential
+from protocol.lockstate import BOLT_LOCKED, STATE_BOLT, STATE_HEAD_SEQ
+from simulator.phone.ble import LockLink, find_lock
+from tests.system.live import until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(240),
+]
+
+RANDOM_WRITES = 200
+SEED = 20261205
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def only_bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimBench]:
+    """One lock for all these tests: what one stranger does must not help the next."""
+    async with SimBench(tmp_path_factory.mktemp("bench")) as ready:
+        yield ready
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(only_bench: SimBench) -> AsyncIterator[SimBench]:
+    """The lock before and after: the same process, locked; and afterwards a good key opens."""
+    await until_locked(only_bench)
+    process = only_bench.supervisor.children["lock"].process
+    yield only_bench
+    assert only_bench.supervisor.children["lock"].process is process, "the lock restarted"
+    assert process.returncode is None
+    await until_locked(only_bench)
+    good = only_bench.credential(-60, 600)
+    assert (await only_bench.present(good)).code == "OPENED"
+    assert (await only_bench.present(good, session.COMMAND_LOCK)).code == "LOCKED"
+
+
+async def until_locked(bench: SimBench) -> None:
+    async def locked() -> bool:
+        return await bench.bolt() == BOLT_LOCKED
+
+    await until(locked, "the door is locked")
+
+
+async def head_seq(bench: SimBench) -> int:
+    """How many records the lock has; asking adds none."""
+    state = await bench.ask(session.REQUEST_STATE, None)
+    assert state[STATE_BOLT] == BOLT_LOCKED
+    return state[STATE_HEAD_SEQ]
+
+
+class Stranger:
+    """Writes raw bytes to the lock's characteristic, as any radio could."""
+
+    def __init__(self, lock_id: str) -> None:
+        self._lock_id = lock_id
+        self.heard: list[bytearray] = []
+
+    async def __aenter__(self) -> Stranger:
+        self._client = BleakClient(await find_lock(self._lock_id))
+        await self._client.connect()
+        await self._client.start_notify(gatt.TX_UUID, lambda _, said: self.heard.append(said))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._client.is_connected:
+            await self._client.disconnect()
+
+    async def write(self, raw: bytes, response: bool = True) -> bool:
+        """False when the lock has hung up or its radio would not take it."""
+        try:
+            await self._client.write_gatt_char(gatt.RX_UUID, raw, response=response)
+        except (BleakError, EOFError):
+            return False
+        return True
+
+    async def is_hung_up_on(self) -> bool:
+        return not self._client.is_connected
+
+
+# --- forged tokens ---
+
+
+def with_bytes(credential: Credential, raw_token: bytes, proof_key: bytes) -> Credential:
+    """What a modified phone would present: any bytes, any key."""
+    credential.raw_token, credential.proof_key = raw_token, proof_key
+    return credential
+
+
+def flipped(raw: bytes, at: int) -> bytes:
+    return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
+
+
+async def test_a_token_changed_by_one_bit_is_refused_wherever_the_bit_is(bench: SimBench) -> None:
+    """Its proof key no longer fits, so nothing of it is believed or recorded."""
+    before = await head_seq(bench)
+    whole = bench.credential(-60, 600)
+    for at in range(0, len(whole.raw_token), 9):
+        forged = bench.credential(-60, 600)
+        raw, key = flipped(forged.raw_token, at), forged.proof_key
+        result = await bench.present(with_bytes(forged, raw, key))
+        assert not result.granted, f"byte {at}"
+        assert not result.authentic, f"byte {at}"
+        assert result.code in ("BAD_MAC", "MALFORMED", "UNKNOWN_ISSUER", "WRONG_LOCK"), at
+    assert await head_seq(bench) == before
+
+
+async def test_a_longer_window_without_the_issuers_signature_is_refused_on_record(
+    bench: SimBench,
+) -> None:
+    """Even by somebody who has the vault's key, and so can prove possession."""
+    before = await head_seq(bench)
+    good = bench.credential(-600, -60)
+    signed = cose.decode(good.raw_token)
+    claims = good.token
+    later = tokens.Token(
+        claims.audience,
+        claims.not_before,
+        claims.expires_at + 7200,
+        claims.issued_at,
+        claims.cti,
+        claims.permissions,
+        claims.epoch,
+    )
+    raw = cose.encode(signed.kid, tokens.encode_claims(later), signed.signature)
+    key = keys.proof_key(bench.town.kdk(bench.enrolment), raw)
+    result = await bench.present(with_bytes(good, raw, key))
+    assert (result.code, result.authentic) == ("BAD_SIGNATURE", True)
+    assert await head_seq(bench) == before + 1
+
+
+async def test_a_token_of_another_lock_is_refused_though_the_phone_presents_it(
+    bench: SimBench,
+) -> None:
+    before = await head_seq(bench)
+    other = bench.credential(-60, 600)
+    claims = other.token
+    token = tokens.Token(
+        "aaaaaaaa",
+        claims.not_before,
+        claims.expires_at,
+        claims.issued_at,
+        claims.cti,
+        claims.permissions,
+        claims.epoch,
+    )
+    payload = tokens.encode_claims(token)
+    kid = keys.key_id(bytes(bench.town.booking.verify_key))
+    raw = cose.encode(kid, payload, bench.town.booking.sign(cose.to_sign(kid, payload)).signature)
+    key = keys.proof_key(bench.town.kdk(bench.enrolment), raw)
+    result = await bench.present(with_bytes(other, raw, key))
+    assert (result.code, result.authentic) == ("WRONG_LOCK", False)
+    assert await head_seq(bench) == before
+
+
+async def test_a_recorded_presentation_opens_nothing_a_second_time(bench: SimBench) -> None:
+    """Every byte of a good opening, said again to a new challenge."""
+    said: list[bytes] = []
+
+    class Overheard(LockLink):
+        async def send(self, message: bytes) -> None:
+            said.append(message)
+            await super().send(message)
+
+    from simulator.phone.opening import attempt
+
+    async with Overheard(bench.enrolment.lock_id) as link:
+        good = await attempt(link, bench.credential(-60, 600), session.COMMAND_UNLOCK, False)
+    assert good.granted
+    assert (await bench.present(bench.credential(-60, 600), session.COMMAND_LOCK)).granted
+    await until_locked(bench)
+    before = await head_seq(bench)
+    async with LockLink(bench.enrolment.lock_id) as link:
+        await link.send(said[0])
+        await link.receive()
+        await link.send(said[1])
+        kind, body = session.split(await link.receive())
+    assert kind == session.REFUSAL
+    assert session.decode_refusal(body) == 5  # BAD_MAC
+    assert await head_seq(bench) == before
+
+
+# --- broken frames ---
+
+
+def truncated(message: bytes) -> list[bytes]:
+    """The first fragment of two, and never the second."""
+    return frames.fragment(message * 2, 20)[:1]
+
+
+def out_of_order(message: bytes) -> list[bytes]:
+    first, *_, last = frames.fragment(message * 40, 20)
+    return [first, last]
+
+
+def endless(message: bytes) -> list[bytes]:
+    """Fragments that never end a message: more than a message may have."""
+    piece = bytes(180)
+    return [bytes([frames.FIRST]) + piece] + [bytes([i & 63]) + piece for i in range(1, 30)]
+
+
+def cut_presentation(message: bytes) -> list[bytes]:
+    return [*frames.fragment(message, 180), *frames.fragment(bytes([session.PRESENTATION, 1]), 180)]
+
+
+def nested_cbor(message: bytes) -> list[bytes]:
+    deep = bytes([session.HELLO]) + b"\x81" * 3000
+    return frames.fragment(deep, 180)
+
+
+BROKEN: list[Callable[[bytes], list[bytes]]] = [
+    truncated,
+    out_of_order,
+    endless,
+    cut_presentation,
+    nested_cbor,
+    lambda hello: [b"\xff"],
+    lambda hello: [b"\x00" * 20],
+]
+
+
+async def test_broken_frames_end_their_connection_and_nothing_else(bench: SimBench) -> None:
+    before = await head_seq(bench)
+    for make in BROKEN:
+        async with Stranger(bench.enrolment.lock_id) as stranger:
+            for fragment in make(session.encode_hello()):
+                if not await stranger.write(fragment):
+                    break
+            await until(stranger.is_hung_up_on, "the lock hangs up on a stranger who says no more")
+    assert await head_seq(bench) == before
+
+
+async def test_hundreds_of_random_writes_change_nothing(bench: SimBench) -> None:
+    before, chance = await head_seq(bench), random.Random(SEED)
+    left = RANDOM_WRITES
+    while left:
+        async with Stranger(bench.enrolment.lock_id) as stranger:
+            open_yet = True
+            while left and open_yet:
+                raw = chance.randbytes(chance.choice((1, 2, 19, 20, 100, 240)))
+                open_yet = await stranger.write(raw, response=chance.random() < 0.5)
+                left -= 1
+                open_yet = open_yet and left % 25 != 0
+    assert await head_seq(bench) == before
+
+
+async def test_writes_beyond_the_mtu_and_the_attribute_size_change_nothing(bench: SimBench) -> None:
+    before = await head_seq(bench)
+    for size in (245, 400, 512, 513, 2000, 70000):
+        async with Stranger(bench.enrolment.lock_id) as stranger:
+            await stranger.write(b"\xc0" + bytes(size))
+    assert await head_seq(bench) == before
+
+
+async def test_a_peer_that_vanishes_in_the_middle_is_forgotten(bench: SimBench) -> None:
+    """Connected, greeted, half a presentation said: gone. The same again, ten times."""
+    before = await head_seq(bench)
+    hello = frames.fragment(session.encode_hello(), 180)
+    for _ in range(10):
+        async with Stranger(bench.enrolment.lock_id) as stranger:
+            for fragment in hello:
+                await stranger.write(fragment)
+            await stranger.write(bytes([frames.FIRST]) + bytes([session.PRESENTATION]) * 19)
+        await asyncio.sleep(0)
+    assert await head_seq(bench) == before
