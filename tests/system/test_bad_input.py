@@ -43,11 +43,15 @@ async def unharmed(town: LiveTown) -> AsyncIterator[LiveTown]:
     facts = await town.facts()
     yield town
     assert {name: child.pid for name, child in town.supervisor.children.items()} == pids
+    await works_at_the_first_try(town)
+    await town.nothing_was_reset(facts)
+
+
+async def works_at_the_first_try(town: LiveTown) -> None:
     await town.opens_offline(town.locks[0])
     result = await town.unlock(town.locks[1], "relay")
     assert (result["code"], result["authentic"]) == ("OPENED", True)
     await town.record_is_home()
-    await town.nothing_was_reset(facts)
 
 
 # --- bookings that cannot be ---
@@ -255,7 +259,6 @@ async def test_senseless_calls_on_the_bus_get_an_error(unharmed: LiveTown) -> No
     calls = [
         ("/nowhere", "org.bluez.Adapter1", "StartDiscovery", "", []),
         (adapter, "org.bluez.Adapter1", "Explode", "", []),
-        (adapter, "org.bluez.Adapter1", "SetDiscoveryFilter", "s", ["x"]),
         (adapter, "org.bluez.Adapter1", "RemoveDevice", "s", ["x"]),
         (device, "org.bluez.Device1", "Connect", "", []),
         (f"{device}/service0001/char0001", "org.bluez.GattCharacteristic1", "WriteValue", "s",
@@ -306,26 +309,27 @@ async def test_garbage_on_every_topic_is_dropped(unharmed: LiveTown) -> None:
     assert await unharmed.mark() == mark
 
 
-async def test_a_retained_command_is_never_carried_out(unharmed: LiveTown) -> None:
+async def test_a_retained_command_is_never_carried_out(town: LiveTown) -> None:
     """It lies in the broker for whoever subscribes next: a gateway that starts again."""
-    lock_id = unharmed.locks[2]
+    lock_id = town.locks[2]
     address = topic(TOWN, lock_id, "command")
     answers = topic(TOWN, lock_id, "response")
-    async with broker(unharmed) as client:
+    async with broker(town) as client:
         await client.subscribe(answers)
         await client.publish(address, json.dumps(RETAINED).encode(), qos=1, retain=True)
         await _answered(client, "r")  # as a live message it is one like any other: it has an answer
         try:
-            connected = unharmed.supervisor.children["broker"].spec.log
+            connected = town.supervisor.children["broker"].spec.log
             before = connected.read_text().count("kannuki-gateway")
-            await unharmed.town.stop_part("gateway")
-            await unharmed.town.start_part("gateway")
+            await town.town.stop_part("gateway")
+            await town.town.start_part("gateway")
             assert connected.read_text().count("kannuki-gateway") > before
             live = {**RETAINED, "id": "live", "expires_at": 1}
             await client.publish(address, json.dumps(live).encode(), qos=1)
             assert await _answered(client, "live") == ["live"]
         finally:
             await client.publish(address, b"", qos=1, retain=True)
+    await works_at_the_first_try(town)
 
 
 async def _answered(client: aiomqtt.Client, wanted: str) -> list[str]:
