@@ -27,7 +27,9 @@ from simulator.demo.setup import GATEWAY, TOWN
 from tests.system.live import PHONE, LiveTown, Refused, until
 
 pytestmark = [
-    pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240),
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(240),
 ]
 
 LANGUAGES = ("ja", "ja-simple", "en")
@@ -107,16 +109,28 @@ def ics(town: LiveTown, *events: tuple[str, str, int]) -> bytes:
 
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"]
     for uid, room, begins in events:
-        lines += ["BEGIN:VEVENT", f"UID:{uid}", f"DTSTAMP:{stamp(0)}", f"DTSTART:{stamp(begins)}",
-                  f"DTEND:{stamp(begins + 3600)}", f"LOCATION:{room}", "SUMMARY:団体", "END:VEVENT"]
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{uid}",
+            f"DTSTAMP:{stamp(0)}",
+            f"DTSTART:{stamp(begins)}",
+            f"DTEND:{stamp(begins + 3600)}",
+            f"LOCATION:{room}",
+            "SUMMARY:団体",
+            "END:VEVENT",
+        ]
     return ("\r\n".join([*lines, "END:VCALENDAR"]) + "\r\n").encode()
 
 
 async def test_a_calendar_with_some_impossible_events_takes_the_others(unharmed: LiveTown) -> None:
     before = await bookings(unharmed)
     begins = BEGINS_LATER_S + 10 * 3600
-    file = ics(unharmed, ("good@t", "音楽室", begins), ("overlap@t", "音楽室", begins + 600),
-               ("nowhere@t", "宇宙ステーション", begins))
+    file = ics(
+        unharmed,
+        ("good@t", "音楽室", begins),
+        ("overlap@t", "音楽室", begins + 600),
+        ("nowhere@t", "宇宙ステーション", begins),
+    )
     told = await unharmed.office.staff("POST", "calendar", raw=file)
     assert (told["new"], told["refused"]) == (1, 2)
     codes = {e["reason"]["code"] for e in told["events"] if "reason" in e}
@@ -129,8 +143,14 @@ async def test_a_calendar_with_some_impossible_events_takes_the_others(unharmed:
 async def test_a_broken_calendar_changes_nothing(unharmed: LiveTown) -> None:
     before = await bookings(unharmed)
     whole = ics(unharmed, ("x@t", "和室", BEGINS_LATER_S + 30 * 3600))
-    broken = [b"hello", whole[: len(whole) // 2], whole.replace(b"DTSTART:", b"DTSTART:x"),
-              os.urandom(5000), b"\xff" + whole, whole.replace(b"UID:x@t\r\n", b"")]
+    broken = [
+        b"hello",
+        whole[: len(whole) // 2],
+        whole.replace(b"DTSTART:", b"DTSTART:x"),
+        os.urandom(5000),
+        b"\xff" + whole,
+        whole.replace(b"UID:x@t\r\n", b""),
+    ]
     for raw in broken:
         url = unharmed.town.url("cloud") + "/v1/staff/calendar"
         status, said = await ask(url, "POST", raw, unharmed.folder.staff_secret.read_text())
@@ -145,20 +165,45 @@ async def test_a_broken_calendar_changes_nothing(unharmed: LiveTown) -> None:
 
 # --- HTTP ---
 
-BODIES = [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe\x00", b"[" * 30000, b'{"a":1e999}',
-          b'{"room_id": 7, "starts_at": "soon", "ends_at": [], "holder_name": {}}',
-          b'{"secret": "xxxxxxxxx", "device_key": "!", "lock_id": 1, "message": null}',
-          b'{"starts_at": -1, "ends_at": 1e30, "room_id": "room-1", "holder_name": "x"}',
-          b'{"key": [], "path": {}, "door": 5, "command": [1], "key_link": 7}']
+BODIES = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"\xff\xfe\x00",
+    b"[" * 30000,
+    b'{"a":1e999}',
+    b'{"room_id": 7, "starts_at": "soon", "ends_at": [], "holder_name": {}}',
+    b'{"secret": "xxxxxxxxx", "device_key": "!", "lock_id": 1, "message": null}',
+    b'{"starts_at": -1, "ends_at": 1e30, "room_id": "room-1", "holder_name": "x"}',
+    b'{"key": [], "path": {}, "door": 5, "command": [1], "key_link": 7}',
+]
 PATHS = {
-    "cloud": ["/v1/bookings", "/v1/keys/claim", "/v1/keys/cancel", "/v1/relay", "/v1/relay/x",
-              "/v1/staff/bookings/x/cancel", "/v1/staff/calendar", "/nothing"],
+    "cloud": [
+        "/v1/bookings",
+        "/v1/keys/claim",
+        "/v1/keys/cancel",
+        "/v1/relay",
+        "/v1/relay/x",
+        "/v1/staff/bookings/x/cancel",
+        "/v1/staff/calendar",
+        "/nothing",
+    ],
     "phones": [f"/phones/{PHONE}/claim", f"/phones/{PHONE}/unlock", "/nothing"],
     "world": ["/clock", "/doors/nowhere/open", "/doors/../clock", "/nothing"],
 }
-ESCAPES = ["/../../../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/phones/..%2f..%2fx/claim",
-           "/v1/rooms/..%2F..%2Fetc/bookings", "//etc/passwd", "/static/../../etc/passwd", "/%00",
-           "/v1/staff/audit?lock_id=' OR 1=1--", "/phones/%2e%2e/unlock"]
+ESCAPES = [
+    "/../../../../etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/phones/..%2f..%2fx/claim",
+    "/v1/rooms/..%2F..%2Fetc/bookings",
+    "//etc/passwd",
+    "/static/../../etc/passwd",
+    "/%00",
+    "/v1/staff/audit?lock_id=' OR 1=1--",
+    "/phones/%2e%2e/unlock",
+]
 
 
 async def ask(
@@ -168,8 +213,9 @@ async def ask(
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {bearer}"}
     async with (
         aiohttp.ClientSession(timeout=timeout) as http,
-        http.request(method, URL(url, encoded=True), data=io.BytesIO(body or b""),
-                     headers=headers) as answer,
+        http.request(
+            method, URL(url, encoded=True), data=io.BytesIO(body or b""), headers=headers
+        ) as answer,
     ):
         return answer.status, await answer.read()
 
@@ -203,9 +249,17 @@ async def test_relay_without_a_right_reaches_no_lock(unharmed: LiveTown) -> None
 
 # --- raw sockets ---
 
-GARBAGE = [b"\0" * 64, b"\xff" * 4096, CHANCE.randbytes(4096), b"GET / HTTP/1.1\r\n" + b"A" * 70000,
-           b"\x10\xff\xff\xff\x7f", b"\0\x05\x02aaaa", b"\x04\x0e\x04\x01\x03\x0c\0", b"\r\n" * 50,
-           b"AUTH EXTERNAL 30\r\nBEGIN\r\n" + bytes(300)]
+GARBAGE = [
+    b"\0" * 64,
+    b"\xff" * 4096,
+    CHANCE.randbytes(4096),
+    b"GET / HTTP/1.1\r\n" + b"A" * 70000,
+    b"\x10\xff\xff\xff\x7f",
+    b"\0\x05\x02aaaa",
+    b"\x04\x0e\x04\x01\x03\x0c\0",
+    b"\r\n" * 50,
+    b"AUTH EXTERNAL 30\r\nBEGIN\r\n" + bytes(300),
+]
 
 
 async def pour(open_socket: Any, raw: bytes) -> None:
@@ -261,15 +315,27 @@ async def test_senseless_calls_on_the_bus_get_an_error(unharmed: LiveTown) -> No
         (adapter, "org.bluez.Adapter1", "Explode", "", []),
         (adapter, "org.bluez.Adapter1", "RemoveDevice", "s", ["x"]),
         (device, "org.bluez.Device1", "Connect", "", []),
-        (f"{device}/service0001/char0001", "org.bluez.GattCharacteristic1", "WriteValue", "s",
-         ["x"]),
+        (
+            f"{device}/service0001/char0001",
+            "org.bluez.GattCharacteristic1",
+            "WriteValue",
+            "s",
+            ["x"],
+        ),
         (adapter, "org.freedesktop.DBus.Properties", "Get", "i", [1]),
     ]
     try:
         for path, interface, member, signature, body in calls:
-            answer = await bus.call(Message(
-                destination="org.bluez", path=path, interface=interface, member=member,
-                signature=signature, body=body))
+            answer = await bus.call(
+                Message(
+                    destination="org.bluez",
+                    path=path,
+                    interface=interface,
+                    member=member,
+                    signature=signature,
+                    body=body,
+                )
+            )
             assert answer.message_type == MessageType.ERROR, member
     finally:
         bus.disconnect()
@@ -280,12 +346,22 @@ async def test_senseless_calls_on_the_bus_get_an_error(unharmed: LiveTown) -> No
 
 RETAINED = {"kind": "relay_open", "id": "r", "session": "s", "message": "AQ", "expires_at": 1 << 39}
 PAYLOADS = [
-    b"", b"\0" * 100, CHANCE.randbytes(1000), b"{", b"[" * 60000, b"null", b"{}", b'{"kind": "x"}',
-    b'{"kind": "event_ack", "ids": []}', b'{"kind": "event_ack", "ids": [1, null, {}]}',
+    b"",
+    b"\0" * 100,
+    CHANCE.randbytes(1000),
+    b"{",
+    b"[" * 60000,
+    b"null",
+    b"{}",
+    b'{"kind": "x"}',
+    b'{"kind": "event_ack", "ids": []}',
+    b'{"kind": "event_ack", "ids": [1, null, {}]}',
     b'{"kind": "relay_open", "id": "a", "session": "b", "message": "?", "expires_at": -5}',
     b'{"kind": "status_put", "id": "a", "document": "AAAA", "version": 1e400, "expires_at": 1}',
-    b'{"kind": "lock", "reachable": "maybe"}', b'{"kind": "audit", "id": "x"}',
-    b'{"kind": "result", "id": "../..", "ok": 3}', b"x" * 100_000,
+    b'{"kind": "lock", "reachable": "maybe"}',
+    b'{"kind": "audit", "id": "x"}',
+    b'{"kind": "result", "id": "../..", "ok": 3}',
+    b"x" * 100_000,
     b'{"kind": "lock"' + b" " * 70000,
 ]
 
@@ -347,8 +423,13 @@ async def test_records_that_no_lock_sealed_become_an_alarm_and_no_record(
     unharmed: LiveTown,
 ) -> None:
     """Acknowledged all the same: what can never be taken must not come again for ever."""
-    event = {"kind": "audit", "id": "forged-1", "lock": unharmed.locks[0],
-             "batch": "hGhhYWFhYWFhYQEBgA", "seal": "AAAAAAAAAAAAAAAAAAAAAA"}
+    event = {
+        "kind": "audit",
+        "id": "forged-1",
+        "lock": unharmed.locks[0],
+        "batch": "hGhhYWFhYWFhYQEBgA",
+        "seal": "AAAAAAAAAAAAAAAAAAAAAA",
+    }
     commands = topic(TOWN, "gw-stranger", "command")
     async with broker(unharmed) as client:
         await client.subscribe(commands)
