@@ -18,7 +18,7 @@ from typing import Any
 
 from kannuki.supervisor import Supervisor
 from protocol import audit
-from simulator.demo.office import Hands, Office, Refused, Residents
+from simulator.demo.office import Hands, Office, Refused, Residents, call
 from simulator.demo.plan import Plan
 from simulator.demo.setup import Folder, prepare
 from simulator.demo.town import RunningTown
@@ -107,6 +107,12 @@ class LiveTown:
         """The phone alone, at the first try."""
         result = await self.unlock(lock_id, "offline")
         assert (result["code"], result["authentic"]) == ("OPENED", True), result
+
+    async def locks_again(self, lock_id: str) -> None:
+        """The person locks the door, rather than waiting until it does so by itself."""
+        body = {"key": self.keys[lock_id]["id"], "path": "offline", "command": "lock"}
+        url = f"{self.town.url('phones')}/phones/{PHONE}/unlock"
+        assert (await call("POST", url, body))["code"] == "LOCKED"
 
     async def relay_works_again(self, lock_id: str) -> None:
         """A person presses again and again until the whole loop is back."""
