@@ -7,9 +7,11 @@ Talking to the lock is always the same: Bluetooth LE through unmodified bleak.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kannuki.enrolment import EnrolmentFile
@@ -30,6 +32,10 @@ class Bench(ABC):
     @abstractmethod
     def now(self) -> int:
         """The lock's time, Unix seconds."""
+
+    @abstractmethod
+    def life(self) -> object:
+        """Something that is another one after every start of the lock."""
 
     @abstractmethod
     async def restart(self) -> None:
@@ -72,3 +78,12 @@ class Bench(ABC):
 def system_clock() -> int:
     """The PC's time, for benches whose lock was set from it."""
     return int(time.time())
+
+
+async def until(condition: Callable[[], Awaitable[Any]], what: str, within_s: float = 60.0) -> Any:
+    """The first true value of `condition`; fails the test when none comes in time."""
+    deadline = time.monotonic() + within_s
+    while not (found := await condition()):
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(0.1)
+    return found

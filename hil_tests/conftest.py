@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bench", default="sim", help="sim: a virtual lock on this machine")
 
 
+def open_bench(config: pytest.Config, folder: Path) -> AbstractAsyncContextManager[Bench]:
+    """The bench that `--bench` names, with one enrolled lock."""
+    kind = config.getoption("--bench")
+    if kind != "sim":
+        raise pytest.UsageError(f"no bench of kind '{kind}': use --bench sim")
+    return SimBench(folder)
+
+
 @pytest_asyncio.fixture
 async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
     """One enrolled lock, ready to be spoken to."""
-    kind = request.config.getoption("--bench")
-    if kind != "sim":
-        raise pytest.UsageError(f"no bench of kind '{kind}': use --bench sim")
-    async with SimBench(tmp_path) as ready:
+    async with open_bench(request.config, tmp_path) as ready:
         yield ready

@@ -48,5 +48,8 @@ class SimBench(Bench):
     ) -> None:
         await self._life.aclose()
 
+    def life(self) -> object:
+        return self.supervisor.children["lock"].pid
+
     async def restart(self) -> None:
         await self._stand.cut_power()

@@ -24,8 +24,8 @@ from aiohttp import web
 from kannuki import texts
 from kannuki.supervisor import until_signal
 from protocol import session
-from simulator.phone.ble import LockLink, RadioError
-from simulator.phone.opening import Result, attempt
+from simulator.phone.ble import LockLink
+from simulator.phone.opening import Result, TransportError, attempt
 from simulator.phone.service import RelayLink, Service, ServiceError
 from simulator.phone.wallet import Key, Wallet
 
@@ -61,7 +61,7 @@ class Drawer:
         started = time.perf_counter()
         try:
             result = await self._attempt(key, door or key.lock_id, path, command)
-        except (RadioError, ServiceError) as error:
+        except TransportError as error:
             result = Result(error.code, False)
         total_ms = (time.perf_counter() - started) * 1000
         return self._told(result, key, path, total_ms)

@@ -10,23 +10,21 @@ import asyncio
 from types import TracebackType
 
 from bleak import BleakClient, BleakScanner
+from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 
 from protocol import frames, gatt
 from protocol.frames import FrameError
+from simulator.phone.opening import TransportError
 
 FIND_WITHIN_S = 8.0
 CONNECT_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 8.0
 
 
-class RadioError(Exception):
-    """`code` is a text code: UNREACHABLE (not found, no link) or TIMEOUT (no answer)."""
-
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(f"{code}: {why}")
-        self.code = code
+class RadioError(TransportError):
+    """UNREACHABLE (not found, no link) or TIMEOUT (no answer)."""
 
 
 async def find_lock(lock_id: str, within_s: float = FIND_WITHIN_S) -> BLEDevice:
@@ -52,6 +50,7 @@ class LockLink:
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._reassembler = frames.Reassembler()
         self._client: BleakClient | None = None
+        self._rx: BleakGATTCharacteristic | None = None
 
     async def __aenter__(self) -> LockLink:
         device = await find_lock(self._lock_id, self._find_within_s)
@@ -59,6 +58,7 @@ class LockLink:
         try:
             await client.connect()
             await client.start_notify(gatt.TX_UUID, self._notified)
+            self._rx = client.services.get_characteristic(gatt.RX_UUID)
         except (BleakError, OSError, EOFError, TimeoutError) as error:
             await _hang_up(client)
             raise RadioError("UNREACHABLE", f"cannot connect: {error}") from error
@@ -77,12 +77,11 @@ class LockLink:
     async def send(self, message: bytes) -> None:
         """Write one whole message. Raises RadioError."""
         assert self._client is not None
-        rx = self._client.services.get_characteristic(gatt.RX_UUID)
-        if rx is None:
+        if self._rx is None:
             raise RadioError("UNREACHABLE", "the device is no lock of ours")
-        for fragment in frames.fragment(message, rx.max_write_without_response_size):
+        for fragment in frames.fragment(message, self._rx.max_write_without_response_size):
             try:
-                await self._client.write_gatt_char(rx, fragment, response=True)
+                await self._client.write_gatt_char(self._rx, fragment, response=True)
             except (BleakError, OSError, EOFError) as error:
                 raise RadioError("UNREACHABLE", f"the link broke: {error}") from error
 

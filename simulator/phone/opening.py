@@ -22,8 +22,16 @@ _MOVED_WITHIN_S = 4.0
 _ASK_EVERY_S = 0.1
 
 
+class TransportError(Exception):
+    """A message did not get through; `code` is a text code for the person."""
+
+    def __init__(self, code: str, why: str = "") -> None:
+        super().__init__(f"{code}: {why}" if why else code)
+        self.code = code
+
+
 class Transport(Protocol):
-    """Whole messages to and from one lock."""
+    """Whole messages to and from one lock; both methods may raise TransportError."""
 
     async def send(self, message: bytes) -> None: ...
 
@@ -72,7 +80,10 @@ async def attempt(
     confirm: bool = True,
     around: Surroundings = REAL,
 ) -> Result:
-    """Greet, present, and return what came of it. Transport errors pass through."""
+    """Greet, present, and return what came of it.
+
+    A TransportError passes through until the lock has answered; afterwards its answer stands.
+    """
     machine = HolderSession(credential, command, around.random_bytes)
     started_at = around.now_s()
     events = machine.start()
@@ -85,7 +96,10 @@ async def attempt(
                 told = _outcome(event[1], command, ms)
                 if not confirm or told.code != "OPENED":
                     return told
-                return _seen_to_move(told, await _bolt_after(transport, machine, around))
+                try:
+                    return _seen_to_move(told, await _bolt_after(transport, machine, around))
+                except TransportError:
+                    return told
             else:
                 return _unproven(event)
         events = machine.receive(await transport.receive())

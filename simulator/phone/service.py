@@ -13,18 +13,18 @@ import aiohttp
 
 from cloud.ports import WrappedKey
 from kannuki.messages import from_base64url, to_base64url
+from simulator.phone.opening import TransportError
 from simulator.phone.wallet import Key, Wallet
 
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
-class ServiceError(Exception):
+class ServiceError(TransportError):
     """`body` is {"code", maybe "ja", "ja-simple", "en"}."""
 
     def __init__(self, body: dict[str, Any]) -> None:
-        super().__init__(str(body.get("code")))
+        super().__init__(str(body.get("code", "REFUSED")))
         self.body = body
-        self.code = str(body.get("code", "REFUSED"))
 
 
 class Service:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from protocol import frames
 from protocol.frames import FrameError
+from simulator.phone.opening import TransportError
 from simulator.virtual.air import VirtualAir
 from simulator.virtual.clock import VirtualTime
 
@@ -21,12 +22,8 @@ ANSWER_WITHIN_MS = 8000
 _T = TypeVar("_T")
 
 
-class VirtualRadioError(Exception):
-    """`code` is UNREACHABLE (no link) or TIMEOUT (no answer)."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+class VirtualRadioError(TransportError):
+    """UNREACHABLE (no lock, no link) or TIMEOUT (no answer)."""
 
 
 class VirtualLink:

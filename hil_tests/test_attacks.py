@@ -1,4 +1,4 @@
-"""Garbage and forgeries over Bluetooth LE, against the real firmware in its own process.
+"""Garbage and forgeries over Bluetooth LE, against the lock on the bench.
 
 Whatever a stranger writes: the door stays shut, nothing is put into the journal for it (unless the
 stranger proved possession), the lock goes on, and a good key opens at the next try.
@@ -16,13 +16,13 @@ import pytest_asyncio
 from bleak import BleakClient
 from bleak.exc import BleakError
 
-from hil_tests.sim_bench import SimBench
+from hil_tests.bench import Bench, until
+from hil_tests.conftest import open_bench
 from protocol import cose, frames, gatt, keys, session
 from protocol import token as tokens
 from protocol.holder import Credential
 from protocol.lockstate import BOLT_LOCKED, STATE_BOLT, STATE_HEAD_SEQ
 from simulator.phone.ble import LockLink, find_lock
-from tests.system.live import until
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,34 +35,35 @@ SEED = 20261205
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def only_bench(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimBench]:
+async def only_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Bench]:
     """One lock for all these tests: what one stranger does must not help the next."""
-    async with SimBench(tmp_path_factory.mktemp("bench")) as ready:
+    async with open_bench(request.config, tmp_path_factory.mktemp("bench")) as ready:
         yield ready
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def bench(only_bench: SimBench) -> AsyncIterator[SimBench]:
-    """The lock before and after: the same process, locked; and afterwards a good key opens."""
+async def bench(only_bench: Bench) -> AsyncIterator[Bench]:
+    """The lock before and after: the same life, locked; and afterwards a good key opens."""
     await until_locked(only_bench)
-    process = only_bench.supervisor.children["lock"].process
+    life = only_bench.life()
     yield only_bench
-    assert only_bench.supervisor.children["lock"].process is process, "the lock restarted"
-    assert process.returncode is None
+    assert only_bench.life() == life, "the lock restarted"
     await until_locked(only_bench)
     good = only_bench.credential(-60, 600)
     assert (await only_bench.present(good)).code == "OPENED"
     assert (await only_bench.present(good, session.COMMAND_LOCK)).code == "LOCKED"
 
 
-async def until_locked(bench: SimBench) -> None:
+async def until_locked(bench: Bench) -> None:
     async def locked() -> bool:
         return await bench.bolt() == BOLT_LOCKED
 
     await until(locked, "the door is locked")
 
 
-async def head_seq(bench: SimBench) -> int:
+async def head_seq(bench: Bench) -> int:
     """How many records the lock has; asking adds none."""
     state = await bench.ask(session.REQUEST_STATE, None)
     assert state[STATE_BOLT] == BOLT_LOCKED
@@ -116,7 +117,7 @@ def flipped(raw: bytes, at: int) -> bytes:
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
 
-async def test_a_token_changed_by_one_bit_is_refused_wherever_the_bit_is(bench: SimBench) -> None:
+async def test_a_token_changed_by_one_bit_is_refused_wherever_the_bit_is(bench: Bench) -> None:
     """Its proof key no longer fits, so nothing of it is believed or recorded."""
     before = await head_seq(bench)
     whole = bench.credential(-60, 600)
@@ -131,7 +132,7 @@ async def test_a_token_changed_by_one_bit_is_refused_wherever_the_bit_is(bench: 
 
 
 async def test_a_longer_window_without_the_issuers_signature_is_refused_on_record(
-    bench: SimBench,
+    bench: Bench,
 ) -> None:
     """Even by somebody who has the vault's key, and so can prove possession."""
     before = await head_seq(bench)
@@ -155,7 +156,7 @@ async def test_a_longer_window_without_the_issuers_signature_is_refused_on_recor
 
 
 async def test_a_token_of_another_lock_is_refused_though_the_phone_presents_it(
-    bench: SimBench,
+    bench: Bench,
 ) -> None:
     before = await head_seq(bench)
     other = bench.credential(-60, 600)
@@ -178,7 +179,7 @@ async def test_a_token_of_another_lock_is_refused_though_the_phone_presents_it(
     assert await head_seq(bench) == before
 
 
-async def test_a_recorded_presentation_opens_nothing_a_second_time(bench: SimBench) -> None:
+async def test_a_recorded_presentation_opens_nothing_a_second_time(bench: Bench) -> None:
     """Every byte of a good opening, said again to a new challenge."""
     said: list[bytes] = []
 
@@ -244,7 +245,7 @@ BROKEN: list[Callable[[bytes], list[bytes]]] = [
 ]
 
 
-async def test_broken_frames_end_their_connection_and_nothing_else(bench: SimBench) -> None:
+async def test_broken_frames_end_their_connection_and_nothing_else(bench: Bench) -> None:
     before = await head_seq(bench)
     for make in BROKEN:
         async with Stranger(bench.enrolment.lock_id) as stranger:
@@ -255,7 +256,7 @@ async def test_broken_frames_end_their_connection_and_nothing_else(bench: SimBen
     assert await head_seq(bench) == before
 
 
-async def test_hundreds_of_random_writes_change_nothing(bench: SimBench) -> None:
+async def test_hundreds_of_random_writes_change_nothing(bench: Bench) -> None:
     before, chance = await head_seq(bench), random.Random(SEED)
     left = RANDOM_WRITES
     while left:
@@ -269,7 +270,7 @@ async def test_hundreds_of_random_writes_change_nothing(bench: SimBench) -> None
     assert await head_seq(bench) == before
 
 
-async def test_writes_beyond_the_mtu_and_the_attribute_size_change_nothing(bench: SimBench) -> None:
+async def test_writes_beyond_the_mtu_and_the_attribute_size_change_nothing(bench: Bench) -> None:
     before = await head_seq(bench)
     for size in (245, 400, 512, 513, 2000, 70000):
         async with Stranger(bench.enrolment.lock_id) as stranger:
@@ -277,7 +278,7 @@ async def test_writes_beyond_the_mtu_and_the_attribute_size_change_nothing(bench
     assert await head_seq(bench) == before
 
 
-async def test_a_peer_that_vanishes_in_the_middle_is_forgotten(bench: SimBench) -> None:
+async def test_a_peer_that_vanishes_in_the_middle_is_forgotten(bench: Bench) -> None:
     """Connected, greeted, half a presentation said: gone. The same again, ten times."""
     before = await head_seq(bench)
     hello = frames.fragment(session.encode_hello(), 180)
