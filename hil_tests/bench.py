@@ -7,7 +7,6 @@ Talking to the lock is always the same: Bluetooth LE through unmodified bleak.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from abc import ABC, abstractmethod
@@ -18,6 +17,7 @@ from kannuki.enrolment import EnrolmentFile
 from protocol import lockstate, session
 from protocol import token as tokens
 from protocol.holder import Credential
+from simulator import waiting
 from simulator.phone.ble import LockLink
 from simulator.phone.opening import Result, attempt
 from simulator.town_keys import RESIDENT, TownKeys
@@ -82,8 +82,6 @@ def system_clock() -> int:
 
 async def until(condition: Callable[[], Awaitable[Any]], what: str, within_s: float = 60.0) -> Any:
     """The first true value of `condition`; fails the test when none comes in time."""
-    deadline = time.monotonic() + within_s
-    while not (found := await condition()):
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        await asyncio.sleep(0.1)
+    found = await waiting.until(condition, within_s)
+    assert found, f"not within {within_s} s: {what}"
     return found

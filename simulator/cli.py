@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
+from kannuki.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, InputError
 from kannuki.parts import require_program, require_simulator_platform
 from kannuki.settings import runtime_dir
 from kannuki.status import read_all_status
@@ -209,6 +209,7 @@ async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json
                     f"\n  the town is up: {town.url('stage')}\n  (Ctrl-C stops it)", err=True
                 )
                 await until_signal()
+                return EXIT_INTERRUPTED
         finally:
             town.clean_up()
     return EXIT_FAILED if report.failures else EXIT_OK

@@ -6,7 +6,6 @@ sentence; nothing is retried to make it look better. Who plays which part is dec
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from simulator.demo.office import Hands, Office, Refused, Residents
 from simulator.demo.plan import SPARE_ROOMS, choose
 from simulator.demo.town import PHONES, RunningTown
+from simulator.waiting import until
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +136,8 @@ class Script:
             await self._import(name, ics)
         if await self._status(booking) != "cancelled":
             await self._office.staff("POST", f"bookings/{booking['booking_id']}/cancel")
-        told = await _until(lambda: self._lock_knows(key["lock_id"]), DELIVERED_WITHIN_S)
-        self.report.expect(told, "the lock never got the list of withdrawn keys")
+        told = await until(lambda: self._lock_knows(key["lock_id"]), DELIVERED_WITHIN_S)
+        self.report.expect(bool(told), "the lock never got the list of withdrawn keys")
 
     async def _status(self, booking: dict[str, Any]) -> str:
         rows = await self._office.staff("GET", "bookings")
@@ -180,7 +180,7 @@ class Script:
         self.report.openings.append(
             {"lock": lock_id, "room": key["room"], "path": result["path"], "ms": result["ms"]}
         )
-        moved = await _until(lambda: self._bolt_is_back(lock_id), 5.0)
+        moved = bool(await until(lambda: self._bolt_is_back(lock_id), 5.0))
         self.report.expect(moved, f"{part}: the bolt of {key['room']} did not move")
         walked = await self._hands.touch(lock_id, "open", for_ms=800)
         self.report.expect("opened" in walked, f"{part}: nobody could walk in: {walked}")
@@ -231,8 +231,8 @@ class Script:
 
     async def _come_home(self) -> None:
         """Wait until doors rest and every record that a lock has is in the cloud."""
-        await _until(self._doors_rest, HOME_WITHIN_S)
-        home = await _until(self._all_home, HOME_WITHIN_S)
+        await until(self._doors_rest, HOME_WITHIN_S)
+        home = bool(await until(self._all_home, HOME_WITHIN_S))
         self.report.expect(home, "the record did not come home in time")
         chains = {lock: await self._chain(lock) for lock in self._rooms.values()}
         heads = await self._lock_heads()
@@ -303,16 +303,6 @@ def _is_whole(chain: dict[int, str], head: int, committed: dict[int, str]) -> bo
     return set(range(1, head + 1)) <= chain.keys() and all(
         chain.get(seq) == digest for seq, digest in committed.items()
     )
-
-
-async def _until(condition, within_s: float) -> bool:
-    """Whether `condition` came true in time."""
-    deadline = time.monotonic() + within_s
-    while not await condition():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(POLL_S)
-    return True
 
 
 def default_calendars() -> list[tuple[str, bytes]]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from kannuki.supervisor import Supervisor
 from protocol import audit
+from simulator import waiting
 from simulator.demo.office import Hands, Office, Refused, Residents, call
 from simulator.demo.plan import Plan
 from simulator.demo.setup import Folder, prepare
@@ -26,7 +27,6 @@ from simulator.demo.town import RunningTown
 ROOMS = ("第1会議室", "和室", "音楽室")
 OFFSET_S = 40 * 86400  # the town lives forty days ahead of the PC
 WITHIN_S = 60.0
-POLL_S = 0.2
 PHONE = "試験さん"
 
 
@@ -34,10 +34,8 @@ async def until(
     condition: Callable[[], Awaitable[Any]], what: str, within_s: float = WITHIN_S
 ) -> Any:
     """The first true value of `condition`; fails the test when none comes in time."""
-    deadline = time.monotonic() + within_s
-    while not (found := await condition()):
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        await asyncio.sleep(POLL_S)
+    found = await waiting.until(condition, within_s)
+    assert found, f"not within {within_s} s: {what}"
     return found
 
 
