@@ -1,8 +1,10 @@
-"""Cuts a lock's story everywhere and prints one JSON line: `micropython cut_run.py MODE SEED STEPS`.
+"""Cuts a lock's story everywhere: `micropython cut_run.py MODE SEED STEPS` prints one JSON line.
 
 Modes: `images` rebuilds what every cut leaves (each operation lost, or torn in three ways) and
-boots it; `twice` cuts that boot as well; `lives` lives the story anew for every cut, so that the lock itself meets a dying flash;
-`glitches` fails one operation at a time while the lock lives on; `cost` counts what a record takes.
+boots it; `twice` cuts that boot as well; `lives` lives the story anew for every cut, so that the
+lock itself meets a dying flash; `glitches` fails one operation at a time while the lock lives on;
+`deletes_first` and `acknowledges_early` are `images` with a storage that makes that mistake;
+`cost` counts what a record takes.
 """
 
 import json
@@ -37,7 +39,7 @@ def images(seed: int, steps: int, twice: bool = False) -> dict:
                 story.check(left, acknowledged + more, at, dice)
             except (AssertionError, OSError, ValueError) as error:
                 failures += 1
-                first = first or "cut {} way {}: {!r}".format(at, way, error)
+                first = first or f"cut {at} way {way}: {error!r}"
         if at < len(log):
             perform(image, log[at][0], log[at][1])
     records = sum(1 for _, name, _ in acknowledged if name is None)
@@ -98,7 +100,7 @@ def _again(seed: int, steps: int, how: str) -> dict:
             story.check(bytearray(flash.image), life.acknowledged, flash.operations, dice)
         except (AssertionError, OSError, ValueError) as error:
             failures += 1
-            first = first or "{} {}: {!r}".format(how, at, error)
+            first = first or f"{how} {at}: {error!r}"
     return {"operations": len(log), "cuts": len(log), "failures": failures, "first": first}
 
 
