@@ -17,12 +17,18 @@ WAYS = (LOST, HALF, OTHER_HALF, NOISE)
 class CutFlash:
     """`cut_at`: this operation (counted from 0) and all later ones fail, reads too; None: never.
 
+    `tear_with`: (way, random_bytes) for what the operation that the cut hits leaves behind.
     `glitch_at`: this one operation fails and leaves nothing; the flash lives on. `log`: a list that
     takes every operation as (offset, data), data None for an erase.
     """
 
     def __init__(
-        self, image: bytearray, cut_at: int | None = None, glitch_at: int | None = None, log=None
+        self,
+        image: bytearray,
+        cut_at: int | None = None,
+        glitch_at: int | None = None,
+        log: list | None = None,
+        tear_with: tuple | None = None,
     ) -> None:
         self.image = image
         self.operations = 0
@@ -32,6 +38,7 @@ class CutFlash:
         self._cut_at = cut_at
         self._glitch_at = glitch_at
         self._log = log
+        self._tear_with = tear_with
 
     def readblocks(self, block: int, buffer: object, offset: int = 0) -> int:
         if self.dead:
@@ -54,7 +61,10 @@ class CutFlash:
 
     def _operate(self, offset: int, data: bytes | None) -> int:
         now, self.operations = self.operations, self.operations + 1
-        self.dead = self.dead or now == self._cut_at
+        if now == self._cut_at:
+            self.dead = True
+            if self._tear_with is not None:
+                tear(self.image, offset, data, *self._tear_with)
         if self.dead or now == self._glitch_at:
             return -_EIO
         if self._log is not None:

@@ -57,11 +57,12 @@ def twice(seed: int, steps: int) -> dict:
 
 
 def lives(seed: int, steps: int) -> dict:
-    return _again(seed, steps, "cut_at")
+    dice = story.Dice(seed + 2)
+    return _again(seed, steps, "cut_at", lambda at: (WAYS[at % len(WAYS)], dice.random_bytes))
 
 
 def glitches(seed: int, steps: int) -> dict:
-    return _again(seed, steps, "glitch_at")
+    return _again(seed, steps, "glitch_at", lambda at: None)
 
 
 def deletes_first(seed: int, steps: int) -> dict:
@@ -89,11 +90,11 @@ def acknowledges_early(seed: int, steps: int) -> dict:
     return images(seed, steps)
 
 
-def _again(seed: int, steps: int, how: str) -> dict:
+def _again(seed: int, steps: int, how: str, tear_at: object) -> dict:
     blank, log, _ = _recorded(seed, steps)
     dice, failures, first = story.Dice(seed + 1), 0, None
     for at in range(len(log)):
-        flash = CutFlash(bytearray(blank), **{how: at})
+        flash = CutFlash(bytearray(blank), tear_with=tear_at(at), **{how: at})
         life = story.Life(flash, seed)
         try:
             life.live(steps)
