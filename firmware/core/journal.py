@@ -79,7 +79,8 @@ class Journal:
         found = []
         seq = max(from_seq, self.oldest_seq)
         while len(found) < count and seq <= self.head_seq:
-            batch = self._read_segment(self._segment_of(seq), seq, count - len(found))
+            first, end = self._segment_of(seq)
+            batch = self._read_segment(first, seq, min(count - len(found), end - seq))
             if not batch:
                 break
             found.extend(batch)
@@ -92,8 +93,10 @@ class Journal:
             if raw is not None:
                 self.head_seq = first + good - 1
                 self.head_hash = audit.record_hash(raw)
-                self._used = good if whole and first == self._segments[-1] else SLOTS_PER_SEGMENT
+                self._used = good if whole else SLOTS_PER_SEGMENT
                 return
+            if not self._storage.read(self._name(first), SLOT_BYTES, 1):
+                self._discard(first)  # nothing but one torn slot: it would hide what comes after
 
     def _last_good(self, first: int) -> tuple:
         """(last valid record or None, how many valid ones, whether nothing torn follows)."""
@@ -107,16 +110,24 @@ class Journal:
 
     def _start_segment(self, seq: int) -> None:
         if seq in self._segments:  # left empty or torn by a cut: nothing in it was acknowledged
-            self._storage.delete(self._name(seq))
-            self._segments.remove(seq)
+            self._discard(seq)
         while len(self._segments) >= MAX_SEGMENTS:
-            self._storage.delete(self._name(self._segments[0]))
-            del self._segments[0]
+            self._discard(self._segments[0])
         self._segments.append(seq)
         self._used = 0
 
-    def _segment_of(self, seq: int) -> int:
-        return max(first for first in self._segments if first <= seq)
+    def _discard(self, first: int) -> None:
+        self._storage.delete(self._name(first))
+        self._segments.remove(first)
+
+    def _segment_of(self, seq: int) -> tuple:
+        """(first, end) of the segment that holds `seq`.
+
+        What lies in its slots from `end` on was written by an append that storage then refused:
+        it never counted, and the true record of that number is in the next segment.
+        """
+        first = max(first for first in self._segments if first <= seq)
+        return first, min([later for later in self._segments if later > seq] + [self.head_seq + 1])
 
     def _read_segment(self, first: int, seq: int, count: int) -> list:
         """Slot by slot: a chip's heap has no large free pieces."""
