@@ -69,7 +69,7 @@ class Oracle:
         return session.OK
 
     def entry(self, key: Key, command: int, reason: int) -> list[Entry]:
-        """The journal entry of a decision: one for each, but a mere greeting of a keeper has none."""
+        """The journal entry of a decision: one for each; a keeper that begins to sync has none."""
         subject, source = key.credential.token.cti, SOURCES.get(command, audit.SOURCE_NONE)
         if reason != session.OK:
             return [(audit.LOCK_OPERATION_ERROR, reason, source, subject)]
