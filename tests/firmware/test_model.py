@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from kannuki.soak import write_figures
 from tests.firmware.model import lock_machine
-from tests.firmware.model.counts import Counts, write_figures
+from tests.firmware.model.counts import Counts
 from tests.firmware.model.lock_machine import LockMachine
 
 SOAK_STEPS = 1_000_000
@@ -40,20 +40,21 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
     return fresh
 
 
+@pytest.mark.timeout(900)  # to shrink what fails; it takes some 15 s when nothing does
 def test_the_lock_agrees_with_the_oracle(counts: Counts) -> None:
     run_state_machine_as_test(LockMachine, settings=profile(200, 60))
-    print(counts.figures())
+    assert counts.steps > 5000
     assert len(counts.rules) == 28
-    assert counts.steps > 3000
+    assert {"OK", "EXPIRED", "REVOKED", "SCOPE", "BAD_SIGNATURE"} <= set(counts.answers)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_the_lock_agrees_with_the_oracle_for_a_million_steps(
-    counts: Counts, checkout: Path
+    counts: Counts, pytestconfig: pytest.Config
 ) -> None:
     began_at = time.monotonic()
     while counts.steps < SOAK_STEPS:
         run_state_machine_as_test(LockMachine, settings=profile(500, STEPS_PER_EXAMPLE))
     figures = {**counts.figures(), "seconds": round(time.monotonic() - began_at)}
-    write_figures(checkout, "model", figures)
+    write_figures(pytestconfig.rootpath, "model", figures)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 
@@ -29,12 +27,3 @@ class Counts:
             "rules": dict(sorted(self.rules.items())),
             "answers": dict(sorted(self.answers.items())),
         }
-
-
-def write_figures(folder: Path, name: str, figures: dict[str, Any]) -> Path:
-    """Keep the figures of a long run as JSON; says where on standard output."""
-    path = folder / "var" / "soak" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    print(f"figures: {path}")
-    return path
