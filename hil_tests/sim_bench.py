@@ -16,9 +16,13 @@ PHONE_ADDRESS = "F0:00:00:00:00:01"
 
 
 class SimBench(Bench):
-    """Use as an async context manager; `folder` keeps image, logs and capture."""
+    """Use as an async context manager; `folder` keeps image, logs and capture.
 
-    def __init__(self, folder: Path) -> None:
+    `extra` files ({path on the lock: content}) are put over the device tree.
+    """
+
+    def __init__(self, folder: Path, extra: dict[str, bytes] | None = None) -> None:
+        self._extra = extra
         self.town = TownKeys()
         self._folder = folder
         self.supervisor = Supervisor("bench", folder, folder / "registry")
@@ -29,7 +33,7 @@ class SimBench(Bench):
 
     async def __aenter__(self) -> SimBench:
         async with AsyncExitStack() as life:
-            self._stand = LockStand(self.supervisor, self._folder, new_lock_id())
+            self._stand = LockStand(self.supervisor, self._folder, new_lock_id(), self._extra)
             life.callback(self._stand.clean_up)
             await life.enter_async_context(self.supervisor)
             self.enrolment = self._stand.enrol(self.town.trust(), self.now())
@@ -50,6 +54,10 @@ class SimBench(Bench):
 
     def life(self) -> object:
         return self.supervisor.children["lock"].pid
+
+    def lock_log(self) -> str:
+        """Everything that the lock has printed."""
+        return self._stand.log("lock").read_text(encoding="utf-8")
 
     async def restart(self) -> None:
         await self._stand.cut_power()

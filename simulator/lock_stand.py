@@ -30,9 +30,16 @@ _POLL_S = 0.05
 
 
 class LockStand:
-    """One lock with its door; `folder` keeps image and logs."""
+    """One lock with its door; `folder` keeps image and logs; `extra` files change the image."""
 
-    def __init__(self, supervisor: Supervisor, folder: Path, lock_id: str) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        lock_id: str,
+        extra: dict[str, bytes] | None = None,
+    ) -> None:
+        self._extra = extra or {}
         self.supervisor = supervisor
         self._folder = folder
         self._lock_id = lock_id
@@ -41,7 +48,7 @@ class LockStand:
 
     def enrol(self, trust: TrustFile, enrolled_at: int) -> EnrolmentFile:
         """Make the lock's image and have it make its keys."""
-        image.create(self._image, device_tree())
+        image.create(self._image, {**device_tree(), **self._extra})
         return enrol(ImageBoard(self._image), trust, self._lock_id, enrolled_at)
 
     async def start_world(self) -> None:

@@ -77,31 +77,55 @@ def decode(raw: bytes) -> Config:
     """The configuration in `raw`. Raises ConfigError; a lock without one must not start."""
     try:
         members = cbor.decode(raw)
-        keyset = _keyset(members[_KEYS])
-        config = Config(
-            members[_TOWN],
-            members[_LOCK_ID],
-            members[_KEYSET_VERSION],
-            keyset,
-            members[_VAULT_EPOCH],
-            members[_VAULT_KEY],
-            members[_JOURNAL_EPOCH],
-            members[_CONFIG_VERSION],
-            DoorConfig(*members[_DOOR]),
-        )
-    except (CborError, KeyError, TypeError, ValueError, IndexError) as error:
+    except CborError as error:
         raise ConfigError("the configuration cannot be read: {}".format(error))
-    if not is_lock_id(config.lock_id) or len(config.vault_key) != KEY_BYTES:
-        raise ConfigError("the configuration names no lock or no vault")
-    return config
+    _need(isinstance(members, dict) and len(members) == _DOOR, "members are missing")
+    _need(all(name in members for name in range(_TOWN, _DOOR + 1)), "members are missing")
+    town, lock_id, vault_key = members[_TOWN], members[_LOCK_ID], members[_VAULT_KEY]
+    numbers = (_KEYSET_VERSION, _VAULT_EPOCH, _JOURNAL_EPOCH, _CONFIG_VERSION)
+    _need(isinstance(town, str) and is_lock_id(lock_id), "it names no lock")
+    _need(_is_key(vault_key), "it names no vault")
+    _need(all(_is_uint(members[name]) for name in numbers), "a version is no number")
+    return Config(
+        town,
+        lock_id,
+        members[_KEYSET_VERSION],
+        _keyset(members[_KEYS]),
+        members[_VAULT_EPOCH],
+        vault_key,
+        members[_JOURNAL_EPOCH],
+        members[_CONFIG_VERSION],
+        _door(members[_DOOR]),
+    )
 
 
 def _keyset(rows: Any) -> dict:
+    _need(isinstance(rows, list), "the keyset is no list")
     keyset = {}
-    for public_key, role, permissions, max_lifetime_s in rows:
-        if len(public_key) != KEY_BYTES:
-            raise ConfigError("an issuer key has 32 bytes")
-        if key_id(public_key) in keyset:
-            raise ConfigError("two issuer keys have one key id")
+    for row in rows:
+        _need(isinstance(row, list) and len(row) == 4, "a row of the keyset has four members")
+        public_key, role, permissions, max_lifetime_s = row
+        _need(_is_key(public_key), "an issuer key has 32 bytes")
+        _need(all(_is_uint(n) for n in row[1:]), "a member of the keyset is no number")
+        _need(key_id(public_key) not in keyset, "two issuer keys have one key id")
         keyset[key_id(public_key)] = IssuerKey(public_key, role, permissions, max_lifetime_s)
     return keyset
+
+
+def _door(times_ms: Any) -> DoorConfig:
+    _need(isinstance(times_ms, list) and len(times_ms) == 5, "the door has five times")
+    _need(all(_is_uint(time_ms) for time_ms in times_ms), "a time of the door is no number")
+    return DoorConfig(*times_ms)
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, bytes) and len(value) == KEY_BYTES
+
+
+def _is_uint(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _need(condition: bool, complaint: str) -> None:
+    if not condition:
+        raise ConfigError("the configuration cannot be read: " + complaint)

@@ -39,12 +39,15 @@ def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> boo
 
 
 class VirtualLock:
-    """`clock()` gives the town's time in Unix seconds; `storage` outlives a restart."""
+    """`clock()` gives what the lock takes for the time, Unix seconds or None when it has lost it.
+
+    `storage` outlives a restart.
+    """
 
     def __init__(
         self,
         config: Config,
-        clock: Callable[[], int],
+        clock: Callable[[], int | None],
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.storage = MemoryStorage()
@@ -105,9 +108,9 @@ class VirtualLock:
         """A person inside presses the button beside the door."""
         self.happened += self.door.press_rex()
 
-    def _time(self) -> TimeBound:
+    def _time(self) -> TimeBound | None:
         now = self._clock()
-        return TimeBound(now, now)
+        return None if now is None else TimeBound(now, now)
 
     def _sensors(self) -> Sensors:
         level = self.door.inputs()

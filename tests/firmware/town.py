@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import nacl.bindings
@@ -38,12 +39,21 @@ def config(lock_id: str = LOCK_ID) -> Config:
 class Town:
     """One virtual lock, its clock, and the keys to issue for it."""
 
-    def __init__(self, lock_id: str = LOCK_ID) -> None:
+    def __init__(
+        self, lock_id: str = LOCK_ID, random_bytes: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self.now = START
-        self.lock = VirtualLock(config(lock_id), lambda: self.now)
+        self.lock_is_ahead_by: int | None = 0  # seconds; None: the lock has lost the time
+        self.random_bytes = random_bytes
+        self.peers: dict[int, Peer] = {}
+        self.lock = VirtualLock(config(lock_id), self.lock_time, random_bytes)
         shared = nacl.bindings.crypto_scalarmult(bytes(VAULT), self.lock.public_key)
         self.kdk = keys.lock_kdk(shared, TOWN, lock_id, 1)
         self._handles = 0
+
+    def lock_time(self) -> int | None:
+        """What the lock believes: Unix seconds, or None."""
+        return None if self.lock_is_ahead_by is None else self.now + self.lock_is_ahead_by
 
     def credential(
         self,
@@ -53,18 +63,24 @@ class Town:
         cti: bytes | None = None,
         lock_id: str = LOCK_ID,
         signer: Any = BOOKING,
+        epoch: int = 1,
+        claimed_issuer: Any = BOOKING,
     ) -> Credential:
-        """A token whose window is relative to now, with its proof key."""
+        """A token whose window is relative to now, with its proof key.
+
+        `signer` signs it under the key id of `claimed_issuer`.
+        """
         token = tokens.Token(
             lock_id,
             self.now + begins,
             self.now + ends,
             self.now,
-            cti or os.urandom(8),
+            cti or self.random_bytes(8),
             permissions,
-            1,
+            epoch,
         )
-        payload, kid = tokens.encode_claims(token), keys.key_id(bytes(BOOKING.verify_key))
+        kid = keys.key_id(bytes(claimed_issuer.verify_key))
+        payload = tokens.encode_claims(token)
         raw = cose.encode(kid, payload, signer.sign(cose.to_sign(kid, payload)).signature)
         return Credential(raw, keys.proof_key(self.kdk, raw))
 
@@ -83,7 +99,16 @@ class Town:
         sessions = self.lock.core.sessions
         sessions.connected(self._handles, self.lock.now_ms)
         sessions.mtu_changed(self._handles, mtu)
-        return Peer(self, self._handles, mtu - 3)
+        peer = self.peers[self._handles] = Peer(self, self._handles, mtu - 3)
+        self.deliver()
+        return peer
+
+    def deliver(self) -> None:
+        """Hand what the lock has to say to those whom it concerns; some may have gone."""
+        for action in self.lock.core.sessions.drain():
+            peer = self.peers.get(action[1])
+            if peer is not None:
+                peer.take(action)
 
     def present(self, credential: Credential, command: int, mtu: int = 247) -> tuple[Any, ...]:
         """The last event of one whole attempt, e.g. (OUTCOME, Outcome) or (ADVISORY, reason)."""
@@ -106,6 +131,7 @@ class Peer:
         self.hung_up = False
         self._inbox = frames.Reassembler()
         self.received: list[bytes] = []
+        self.sent = b""  # the last whole message
 
     def write(self, fragment: bytes) -> None:
         """One raw write, then everything the lock has to say."""
@@ -114,23 +140,31 @@ class Peer:
 
     def send(self, message: bytes) -> None:
         """One whole message."""
+        self.sent = message
         for fragment in frames.fragment(message, self.max_fragment):
             self.write(fragment)
 
     def collect(self) -> None:
-        """Take in what the lock sent to this peer."""
-        for action in self.town.lock.core.sessions.drain():
-            if action[1] != self.handle:
-                continue
-            if action[0] == SEND:
-                message = self._inbox.push(action[2])
-                self.received += [message] if message else []
-            elif action[0] == HANG_UP:
-                self.hung_up = True
+        """Take in what the lock sent, to this peer and to all others."""
+        self.town.deliver()
+
+    def take(self, action: tuple[Any, ...]) -> None:
+        """One action of the lock that concerns this peer."""
+        if action[0] == SEND:
+            message = self._inbox.push(action[2])
+            self.received += [message] if message else []
+        elif action[0] == HANG_UP:
+            self.hung_up = True
+            self.town.peers.pop(self.handle, None)
+
+    def leave(self) -> None:
+        """The link is gone."""
+        self.town.lock.core.sessions.disconnected(self.handle)
+        self.town.peers.pop(self.handle, None)
 
     def attempt(self, credential: Credential, command: int) -> tuple[Any, ...]:
         """Greet and present; the machine stays in `self.machine` for requests."""
-        self.machine = HolderSession(credential, command, os.urandom)
+        self.machine = HolderSession(credential, command, self.town.random_bytes)
         return self._talk(self.machine.start())
 
     def request(self, operation: int, argument: Any) -> tuple[Any, ...]:

@@ -1,0 +1,103 @@
+"""The heap of the whole lock application, opening after opening, on the real runtime.
+
+The image differs from the shipped one by its main.py alone: a task beside the application collects
+and prints how much of the heap is free. Simulated bench only: a board has its own heap.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from hil_tests.bench import until
+from hil_tests.sim_bench import SimBench
+from kannuki.soak import write_figures
+from protocol import session
+from simulator.chip_board import HEAP_BYTES
+
+REPORTING_MAIN = b"""\
+import asyncio
+import gc
+import json
+
+from firmware.app import main
+
+
+async def tell():
+    while True:
+        await asyncio.sleep_ms(500)
+        gc.collect()
+        print(json.dumps({"free": gc.mem_free(), "used": gc.mem_alloc()}))
+
+
+asyncio.create_task(tell())
+main()
+"""
+MAY_FALL_BY_BYTES = 2048  # one remembered token is some 200 bytes, and one key is used here
+WARM_UP = 10
+SOAK_OPENINGS = 10_000
+SOAK_EVERY = 100
+
+
+def heap_bench(folder: Path) -> SimBench:
+    """A bench whose lock tells about its heap."""
+    return SimBench(folder, {"/main.py": REPORTING_MAIN})
+
+
+def told(bench: SimBench) -> list[dict[str, int]]:
+    """What the lock has told so far."""
+    lines = [line for line in bench.lock_log().splitlines() if '"free"' in line]
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+async def free_now(bench: SimBench) -> int:
+    """Free bytes after a collection that came after this call."""
+    seen = len(told(bench))
+
+    async def next_figure() -> dict[str, int] | None:
+        figures = told(bench)
+        return figures[-1] if len(figures) > seen + 1 else None
+
+    return (await until(next_figure, "the lock tells about its heap"))["free"]
+
+
+async def open_often(bench: SimBench, times: int) -> None:
+    """The same key again and again, each time over a connection of its own."""
+    key = bench.credential(-60, 86400)
+    for _ in range(times):
+        result = await bench.present(key, session.COMMAND_UNLOCK, confirm=False)
+        assert result.code == "OPENED"
+
+
+@pytest.mark.slow
+async def test_ten_more_openings_leave_the_heap_as_it_was(tmp_path: Path) -> None:
+    async with heap_bench(tmp_path) as bench:
+        await open_often(bench, WARM_UP)
+        before = await free_now(bench)
+        await open_often(bench, 10)
+        after = await free_now(bench)
+    assert after >= before - MAY_FALL_BY_BYTES, (before, after)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * 3600)
+async def test_ten_thousand_openings_leave_the_heap_as_it_was(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    began_at, free = time.monotonic(), []
+    async with heap_bench(tmp_path) as bench:
+        life = bench.life()
+        await open_often(bench, WARM_UP)
+        for done in range(0, SOAK_OPENINGS, SOAK_EVERY):
+            free.append([WARM_UP + done, await free_now(bench)])
+            await open_often(bench, SOAK_EVERY)
+        free.append([WARM_UP + SOAK_OPENINGS, await free_now(bench)])
+        assert bench.life() == life, "the lock restarted on the way"
+    figures = {"heap": HEAP_BYTES, "openings": SOAK_OPENINGS, "free_after_openings": free}
+    lowest, seconds = min(bytes_ for _, bytes_ in free), round(time.monotonic() - began_at)
+    figures |= {"lowest_free_bytes": lowest, "seconds": seconds}
+    write_figures(pytestconfig.rootpath, "heap", figures)
+    assert lowest >= free[0][1] - MAY_FALL_BY_BYTES

@@ -1,0 +1,60 @@
+"""The lock against a simple oracle, whatever people, attackers and the power company do.
+
+`make test` takes some thousands of steps; `make soak` a million, and writes down which.
+"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from kannuki.soak import write_figures
+from tests.firmware.model import lock_machine
+from tests.firmware.model.counts import Counts
+from tests.firmware.model.lock_machine import LockMachine
+
+SOAK_STEPS = 1_000_000
+STEPS_PER_EXAMPLE = 100
+
+
+def profile(examples: int, steps: int) -> settings:
+    """Of one run; nothing is timed, and nothing kept between runs."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> Counts:
+    fresh = Counts()
+    monkeypatch.setattr(lock_machine, "COUNTS", fresh)
+    return fresh
+
+
+@pytest.mark.timeout(900)  # to shrink what fails; it takes some 15 s when nothing does
+def test_the_lock_agrees_with_the_oracle(counts: Counts) -> None:
+    run_state_machine_as_test(LockMachine, settings=profile(200, 60))
+    assert counts.steps > 5000
+    assert len(counts.rules) == 28
+    assert {"OK", "EXPIRED", "REVOKED", "SCOPE", "BAD_SIGNATURE"} <= set(counts.answers)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_the_lock_agrees_with_the_oracle_for_a_million_steps(
+    counts: Counts, pytestconfig: pytest.Config
+) -> None:
+    began_at = time.monotonic()
+    while counts.steps < SOAK_STEPS:
+        run_state_machine_as_test(LockMachine, settings=profile(500, STEPS_PER_EXAMPLE))
+    figures = {**counts.figures(), "seconds": round(time.monotonic() - began_at)}
+    write_figures(pytestconfig.rootpath, "model", figures)
