@@ -5,8 +5,9 @@ equation checked by comparing R's bytes. Which arithmetic computes it is decided
 test: the machine code of ed25519_viper where the runtime takes it and it knows the right answers,
 else the integers of ed25519_curve. If those fail too, nothing verifies until the next boot.
 
-A key's table (12,384 bytes) is built on first use, or fetched from a `tables` port: an object with
-`read(name) -> bytes | None` and `write(name, content)`, whose content is checked. Inputs are
+A key's table (12,416 bytes with its checksum) is built on first use, or fetched from a `tables`
+port: an object with `read_into(name, buffer) -> bool` and `write(name, content)`. Memory for tables
+is taken at import, in one piece each, while the heap is still whole. Inputs are
 public, so timing tells nothing. Signing is not here.
 """
 
@@ -20,6 +21,8 @@ P = curve.P
 L = curve.L
 MAX_KEYS = 2  # with the base point's: 37 kB
 _BASE_NAME = "base"
+_CHECKSUM_BYTES = 32
+_SLOT_BYTES = curve.TABLE_BYTES + _CHECKSUM_BYTES
 _ORDER8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
 
 # y coordinates (sign bit off, possibly not reduced) of points of small order: libsodium's list.
@@ -50,7 +53,7 @@ def _holds(
 ) -> bool:
     """Whether s * B - h * A has the bytes of R."""
     h = int.from_bytes(sha512(raw_r + public_key + bytes(message)), "little") % L
-    return curve.encoded(double_scalar(s, _base[0], h, table)) == raw_r
+    return curve.encoded(double_scalar(s, _base, h, table)) == raw_r
 
 
 def _small_order(raw: bytes) -> bool:
@@ -70,8 +73,8 @@ def decode_key(raw: bytes) -> tuple | None:
 # --- boot ---
 
 _state = []  # [double_scalar or None, the name of the arithmetic or the reason for refusing]
-_base = []
-_keys = []  # [public key, table], the one used last at the end
+_base = bytearray(_SLOT_BYTES)
+_keys = [(None, bytearray(_SLOT_BYTES)) for _ in range(MAX_KEYS)]  # used last at the end
 _port = []
 
 # The key -B (its negative is B, so no second table is needed) and signatures of one message: with
@@ -89,12 +92,12 @@ _KNOWN_SIGNATURES = (
 def boot(tables: object = None) -> str:
     """Test and choose the arithmetic, take the port of tables; says what `arithmetic` says."""
     _state.clear()
-    _base.clear()
-    _keys.clear()
+    for i in range(MAX_KEYS):
+        _keys[i] = (None, _keys[i][1])
     _port.clear()
     if tables is not None:
         _port.append(tables)
-    _base.append(_stored_table(_BASE_NAME, curve.BASE_X, curve.BASE_Y))
+    _fill(_base, _BASE_NAME, curve.BASE_X, curve.BASE_Y)
     for name, double_scalar in _candidates():
         if _knows_the_answers(double_scalar):
             _state.extend((double_scalar, name))
@@ -126,43 +129,43 @@ def _knows_the_answers(double_scalar: object) -> bool:
 
 def _known_holds(double_scalar: object, raw: bytes) -> bool:
     raw_r, s = bytes(raw[:32]), int.from_bytes(raw[32:], "little")
-    return _holds(double_scalar, _KNOWN_KEY, _base[0], _KNOWN_MESSAGE, raw_r, s)
+    return _holds(double_scalar, _KNOWN_KEY, _base, _KNOWN_MESSAGE, raw_r, s)
 
 
 # --- tables ---
 
 
 def _key_table(public_key: bytes) -> bytes | None:
-    """The table of -A; the issuers' stay in memory. None for a key that is refused."""
-    for i, (key, table) in enumerate(_keys):
-        if key == public_key:
+    """The table of -A; those used last stay in memory. None for a key that is refused."""
+    for i in range(MAX_KEYS - 1, -1, -1):
+        if _keys[i][0] == public_key:
             _keys.append(_keys.pop(i))
-            return table
+            return _keys[-1][1]
     point = decode_key(public_key)
     if point is None:
         return None
-    while len(_keys) >= MAX_KEYS:
-        _keys.pop(0)
-    name = hexlify(public_key).decode()
-    table = _stored_table(name, P - point[0], point[1])
-    _keys.append((public_key, table))
-    return table
+    slot = _keys.pop(0)[1]
+    _keys.insert(0, (None, slot))
+    _fill(slot, hexlify(public_key).decode(), P - point[0], point[1])
+    _keys.pop(0)
+    _keys.append((public_key, slot))
+    return slot
 
 
-def _stored_table(name: str, x: int, y: int) -> bytes:
-    """From the port if it has it whole, else built (and given to the port)."""
-    if not _port:
-        return curve.build_table(x, y)
-    content = _port[0].read(name)
-    if content is not None and len(content) == curve.TABLE_BYTES + 32:
-        if _checksum(name, content[:-32]) == content[-32:]:
-            return content
-    table = curve.build_table(x, y)
-    _port[0].write(name, bytes(table) + _checksum(name, table))
-    return table
+def _fill(slot: bytearray, name: str, x: int, y: int) -> None:
+    """From the port if it has the table whole, else built (and given to the port)."""
+    view = memoryview(slot)
+    table = view[: curve.TABLE_BYTES]
+    if _port and _port[0].read_into(name, slot):
+        if _checksum(name, table) == bytes(view[curve.TABLE_BYTES :]):
+            return
+    curve.build_table(slot, x, y)
+    view[curve.TABLE_BYTES :] = _checksum(name, table)
+    if _port:
+        _port[0].write(name, slot)
 
 
-def _checksum(name: str, table: bytes) -> bytes:
+def _checksum(name: str, table: memoryview) -> bytes:
     digest = hashlib.sha256(name.encode())
     digest.update(table)
     return digest.digest()

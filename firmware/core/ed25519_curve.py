@@ -18,6 +18,7 @@ ENTRIES = 129
 TABLE_BYTES = ENTRIES * ENTRY_BYTES
 COLUMNS = 32
 _TEETH = 8
+_BATCH = 16  # a lock has little memory in one piece
 _D = 0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3
 _HALF = (P + 1) >> 1
 _SQRT_M1 = 0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0
@@ -71,12 +72,23 @@ def _add_entry(p: tuple, table: memoryview, index: int, negative: bool) -> tuple
 # --- tables ---
 
 
-def build_table(x: int, y: int) -> bytearray:
-    """The comb table of an affine point."""
+def build_table(table: bytearray, x: int, y: int) -> None:
+    """Write the comb table of an affine point to the first TABLE_BYTES of `table`."""
     point = (x, y, 1, x * y % P)
-    points = _combinations(_teeth(point))
-    points.append(point)
-    return _packed(points)
+    teeth = _teeth(point)
+    current = teeth[-1]
+    for tooth in teeth[:-1]:
+        current = _add(current, _negative(_cached(tooth)))
+    steps = [_cached(_double(tooth)) for tooth in teeth[:-1]]
+    batch = [(ENTRIES - 1, point), (0, current)]
+    for count in range(1, 1 << len(steps)):
+        bit = _lowest_bit(count)
+        index = count ^ (count >> 1)  # Gray code: one tooth changes its sign at a time
+        current = _add(current, steps[bit] if index >> bit & 1 else _negative(steps[bit]))
+        batch.append((index, current))
+        if len(batch) >= _BATCH:
+            _pack(table, batch)
+    _pack(table, batch)
 
 
 def _teeth(point: tuple) -> list:
@@ -89,33 +101,25 @@ def _teeth(point: tuple) -> list:
     return teeth
 
 
-def _combinations(teeth: list) -> list:
-    """The 128 sums that have a plus at the last tooth."""
-    lowest = teeth[-1]
-    for tooth in teeth[:-1]:
-        lowest = _add(lowest, _negative(_cached(tooth)))
-    sums = [lowest]
-    for tooth in teeth[:-1]:
-        twice = _cached(_double(tooth))
-        for i in range(len(sums)):
-            sums.append(_add(sums[i], twice))
-    return sums
+def _lowest_bit(number: int) -> int:
+    bit = 0
+    while not number >> bit & 1:
+        bit += 1
+    return bit
 
 
-def _packed(points: list) -> bytearray:
-    """Affine entries of `points` (which it empties), all with one inversion."""
+def _pack(table: bytearray, batch: list) -> None:
+    """Write the affine entries of `batch` (which it empties), all with one inversion."""
     before, product = [], 1
-    for point in points:
+    for _, point in batch:
         before.append(product)
         product = product * point[2] % P
     inverse = invert(product)
-    table = bytearray(TABLE_BYTES)
-    while points:
-        x, y, z, _ = points.pop()
+    while batch:
+        index, (x, y, z, _) = batch.pop()
         own = inverse * before.pop() % P
         inverse = inverse * z % P
-        _pack_entry(table, len(points), x * own % P, y * own % P)
-    return table
+        _pack_entry(table, index, x * own % P, y * own % P)
 
 
 def _pack_entry(table: bytearray, index: int, x: int, y: int) -> None:
