@@ -23,7 +23,7 @@ MAX_KEYS = 2  # with the base point's: 37 kB
 _BASE_NAME = "base"
 _CHECKSUM_BYTES = 32
 _SLOT_BYTES = curve.TABLE_BYTES + _CHECKSUM_BYTES
-_ORDER8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
+_ORDER8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 
 # y coordinates (sign bit off, possibly not reduced) of points of small order: libsodium's list.
 _SMALL_ORDER_Y = (0, 1, _ORDER8_Y, P - _ORDER8_Y, P - 1, P, P + 1)
@@ -49,11 +49,16 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _holds(
-    double_scalar: object, public_key: bytes, table: bytes, message: bytes, raw_r: bytes, s: int
+    encoded_double_scalar: object,
+    public_key: bytes,
+    table: bytes,
+    message: bytes,
+    raw_r: bytes,
+    s: int,
 ) -> bool:
     """Whether s * B - h * A has the bytes of R."""
     h = int.from_bytes(sha512(raw_r + public_key + bytes(message)), "little") % L
-    return curve.encoded(double_scalar(s, _base, h, table)) == raw_r
+    return encoded_double_scalar(s, _base, h, table) == raw_r
 
 
 def _small_order(raw: bytes) -> bool:
@@ -72,7 +77,10 @@ def decode_key(raw: bytes) -> tuple | None:
 
 # --- boot ---
 
-_state = []  # [double_scalar or None, the name of the arithmetic or the reason for refusing]
+# No viper, a module of another architecture, no memory for it: integers do as well.
+FAST_IMPORT_FAILS = (ImportError, SyntaxError, ValueError, MemoryError)
+
+_state = []  # [encoded_double_scalar or None, the name of the arithmetic or why there is none]
 _base = bytearray(_SLOT_BYTES)
 _keys = [(None, bytearray(_SLOT_BYTES)) for _ in range(MAX_KEYS)]  # used last at the end
 _port = []
@@ -98,9 +106,9 @@ def boot(tables: object = None) -> str:
     if tables is not None:
         _port.append(tables)
     _fill(_base, _BASE_NAME, curve.BASE_X, curve.BASE_Y)
-    for name, double_scalar in _candidates():
-        if _knows_the_answers(double_scalar):
-            _state.extend((double_scalar, name))
+    for name, encoded_double_scalar in candidates():
+        if _knows_the_answers(encoded_double_scalar):
+            _state.extend((encoded_double_scalar, name))
             return name
     _state.extend((None, "every arithmetic failed its known answers: replace the board"))
     return _state[1]
@@ -111,25 +119,31 @@ def arithmetic() -> str:
     return _state[1] if _state else boot()
 
 
-def _candidates() -> list:
-    return [("integers", curve.double_scalar)]
+def candidates() -> list:
+    """(name, arithmetic), the best first."""
+    integers = ("integers", curve.encoded_double_scalar)
+    try:
+        from firmware.core.ed25519_fast import encoded_double_scalar
+    except FAST_IMPORT_FAILS:
+        return [integers]
+    return [("machine words", encoded_double_scalar), integers]
 
 
-def _knows_the_answers(double_scalar: object) -> bool:
+def _knows_the_answers(encoded_double_scalar: object) -> bool:
     """Good signatures pass; with a bit changed in S or in R they do not."""
     for known, changed in zip(_KNOWN_SIGNATURES, (32, 0)):
         raw = bytearray(unhexlify(known))
-        if not _known_holds(double_scalar, raw):
+        if not _known_holds(encoded_double_scalar, raw):
             return False
         raw[changed] ^= 1
-        if _known_holds(double_scalar, raw):
+        if _known_holds(encoded_double_scalar, raw):
             return False
     return True
 
 
-def _known_holds(double_scalar: object, raw: bytes) -> bool:
+def _known_holds(encoded_double_scalar: object, raw: bytes) -> bool:
     raw_r, s = bytes(raw[:32]), int.from_bytes(raw[32:], "little")
-    return _holds(double_scalar, _KNOWN_KEY, _base, _KNOWN_MESSAGE, raw_r, s)
+    return _holds(encoded_double_scalar, _KNOWN_KEY, _base, _KNOWN_MESSAGE, raw_r, s)
 
 
 # --- tables ---

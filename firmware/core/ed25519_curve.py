@@ -167,6 +167,11 @@ def double_scalar(s: int, base: bytes, h: int, key: bytes) -> tuple:
     return point[:3]
 
 
+def encoded_double_scalar(s: int, base: bytes, h: int, key: bytes) -> bytes:
+    """The 32 bytes of s * B + h * K."""
+    return encoded(double_scalar(s, base, h, key))
+
+
 def invert(a: int) -> int:
     """1/a modulo P by Euclid (MicroPython's pow knows no negative exponent)."""
     b, s, t = P, 1, 0
