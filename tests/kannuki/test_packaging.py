@@ -79,3 +79,14 @@ def test_every_target_that_make_help_tells_of_exists(checkout: Path) -> None:
     told = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
     assert told == set(phony.group(1).split())
     assert {"setup", "demo", "check", "test", "soak", "lock"} <= told
+
+
+def test_no_file_holds_the_marks_of_a_merge(checkout: Path) -> None:
+    listed = subprocess.run(
+        ["git", "grep", "-lIE", "^(<{7}|>{7})( |$)"],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.stdout == ""
