@@ -15,7 +15,8 @@ from protocol.timebound import TimeBound
 
 SLOT_BYTES = 128
 SLOTS_PER_SEGMENT = 256
-MAX_SEGMENTS = 8
+MAX_SEGMENTS = 8  # full ones: 2,048 records
+MAX_FILES = 32  # a torn write ends a segment early; such short ones must not push records out
 _MAGIC = 0x4B
 _KIND_RECORD = 1
 _HEADER_BYTES = 3
@@ -111,10 +112,14 @@ class Journal:
     def _start_segment(self, seq: int) -> None:
         if seq in self._segments:  # left empty or torn by a cut: nothing in it was acknowledged
             self._discard(seq)
-        while len(self._segments) >= MAX_SEGMENTS:
+        while self._segments and self._is_full(seq):
             self._discard(self._segments[0])
         self._segments.append(seq)
         self._used = 0
+
+    def _is_full(self, seq: int) -> bool:
+        kept = seq - self._segments[0]
+        return kept >= MAX_SEGMENTS * SLOTS_PER_SEGMENT or len(self._segments) >= MAX_FILES
 
     def _discard(self, first: int) -> None:
         self._storage.delete(self._name(first))

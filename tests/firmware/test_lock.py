@@ -285,6 +285,21 @@ def test_refused_write_that_was_made_never_shows_again(town: Town, then: str) ->
     assert len(journal.read(2, 24)) == journal.head_seq - 1
 
 
+def test_torn_writes_do_not_push_older_records_out(town: Town) -> None:
+    append = town.lock.storage.append
+
+    def tears(name: str, data: bytes) -> None:
+        append(name, data[:50])
+        raise OSError(5, "EIO")
+
+    for _ in range(12):
+        town.lock.storage.append = tears  # type: ignore[method-assign]
+        town.present(town.credential(), UNLOCK)
+        town.lock.storage.append = append  # type: ignore[method-assign]
+        town.present(town.credential(), UNLOCK)
+    assert [record.seq for record in town.records()] == list(range(1, 14))
+
+
 def test_restart_never_opens(town: Town) -> None:
     town.present(town.credential(), UNLOCK)
     town.lock.advance(200)  # the bolt is on its way
