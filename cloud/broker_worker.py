@@ -134,7 +134,19 @@ class BrokerWorker:
                 continue
             if isinstance(message, AuditEvent):
                 await self._acknowledge(device, message)
+            elif isinstance(message, GatewayState) and not message.online:
+                await self._give_up_relays()
             self.poke()
+
+    async def _give_up_relays(self) -> None:
+        """A gateway is gone: whoever waits for a lock that only it reached is told at once."""
+        waiting = self.hub.waiting_locks()
+        if waiting:
+            self.hub.give_up(await asyncio.to_thread(self._unreachable, waiting))
+
+    def _unreachable(self, lock_ids: set[str]) -> set[str]:
+        with self._service.database.read() as session:
+            return {lock for lock in lock_ids if fleet.gateway_is_offline(session, lock)}
 
     async def _acknowledge(self, gateway: str, event: AuditEvent) -> None:
         try:

@@ -7,7 +7,6 @@ on disk (synchronous FULL) when `write` returns: what we acknowledge to others m
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,6 @@ from cloud.models import Setting
 from kannuki.errors import InputError
 
 _BUSY_TIMEOUT_MS = 20_000
-logging.getLogger("alembic").setLevel(logging.WARNING)
 _READ_ONLY = "kannuki_read_only"
 
 

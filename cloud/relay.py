@@ -111,6 +111,17 @@ class RelayHub:
         waiting.set_result(result)
         return True
 
+    def waiting_locks(self) -> set[str]:
+        """Locks for which a phone waits for an answer now."""
+        return {s.lock_id for s in self.sessions.values() if s.waits_for is not None}
+
+    def give_up(self, lock_ids: set[str]) -> None:
+        """No gateway reaches these locks any more: nobody shall wait for their answers."""
+        for session in self.sessions.values():
+            waiting = self._answers.get(session.waits_for or "")
+            if session.lock_id in lock_ids and waiting is not None and not waiting.done():
+                waiting.set_exception(Problem("GATEWAY_OFFLINE"))
+
     def _session(self, session_id: str, ticket_digest: bytes) -> RelaySession:
         session = self.sessions.get(session_id)
         if session is None or session.ticket_digest != ticket_digest:

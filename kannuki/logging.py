@@ -26,6 +26,10 @@ _FRAGMENT = re.compile(r"(https?://[^\s#]+#)\S+")
 _PLAIN = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
+# Libraries that tell of their own start at `info`: nobody asked.
+TALKATIVE = ("alembic",)
+
+
 def redact(text: str) -> str:
     """Takes out what looks like a secret; the fragment of a URL carries one here."""
     text = _FRAGMENT.sub(rf"\1{HIDDEN}", text)
@@ -64,3 +68,5 @@ def set_up(level: str = "info", *, as_json: bool = False, stream: IO[str] | None
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLine() if as_json else TextLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for talkative in TALKATIVE:
+        logging.getLogger(talkative).setLevel(max(logging.WARNING, logging.root.level))

@@ -85,7 +85,8 @@ def enrol(
     _say(
         as_json,
         {"lock_id": lock_id, "image": str(image_path), "enrolment": str(out_path)},
-        f"lock {lock_id} enrolled: {image_path}\nnext: kannuki cloud add-lock {out_path}",
+        f"lock {lock_id} enrolled: {image_path}\n"
+        f"next: kannuki cloud add-lock {out_path} --room NAME",
     )
 
 

@@ -67,7 +67,7 @@ print(json.dumps({{"cold_ms": measure(cold), "warm_ms": measure(warm),
 
 def run(full: bool) -> dict[str, Any]:
     """Median milliseconds and byte counts; `full` takes more rounds."""
-    case = _case(FULL_ROUNDS if full else ROUNDS)
+    case = opening_case(FULL_ROUNDS if full else ROUNDS)
     chip, here = _on_chip(case), _on_this_pc(case)
     return {
         "sizes_bytes": {
@@ -79,11 +79,12 @@ def run(full: bool) -> dict[str, Any]:
         "cpython_libsodium": here,
         "ratio": {name: round(chip[name] / here[name], 1) for name in chip},
         "rounds": case["rounds"],
-        "note": "MicroPython's unix port on this PC, not a chip; big-integer Ed25519",
+        "note": "MicroPython's unix port on this PC, not a chip",
     }
 
 
-def _case(rounds: int) -> dict[str, Any]:
+def opening_case(rounds: int) -> dict[str, Any]:
+    """What a lock knows and one good opening, in hexadecimal, for programs on the chip."""
     signer, kdk = nacl.signing.SigningKey(b"w" * 32), b"k" * 32
     key = bytes(signer.verify_key)
     token = tokens.Token(LOCK_ID, NOW - 60, NOW + 3600, NOW - 60, b"measured", tokens.UNLOCK, 1)

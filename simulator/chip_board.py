@@ -6,10 +6,10 @@ Decides how a chip process is started; the demo starts its locks with the same c
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
-from kannuki.errors import KannukiError, MissingPart
+from kannuki.errors import KannukiError
+from kannuki.parts import require_program
 
 BOOT = Path(__file__).resolve().parent / "chip" / "boot.py"
 HEAP_BYTES = "256k"
@@ -22,13 +22,7 @@ class BoardFailed(KannukiError):
 
 def micropython() -> str:
     """The MicroPython program of this environment. Raises MissingPart."""
-    program = Path(sys.executable).parent / "micropython"
-    if not program.exists():
-        raise MissingPart(
-            "MicroPython is not installed beside this Python",
-            "pip install 'kannuki[sim]'   (x86_64 Linux)",
-        )
-    return str(program)
+    return str(require_program("micropython"))
 
 
 def chip_command(image: Path, *options: str) -> tuple[str, ...]:

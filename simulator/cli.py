@@ -200,7 +200,7 @@ async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json
                 "starting %d locks, the broker, the gateway, the cloud, the phones", len(locks)
             )
             await town.start()
-            report = await Script(town, calendars).run()
+            report = await Script(town, calendars, plan.locked_rooms).run()
             _tell(report, as_json)
             if not once:
                 supervisor.meta["page"] = town.url("stage")

@@ -1,21 +1,29 @@
 """Ed25519 verification (RFC 8032) with libsodium's verdict for every input.
 
 Decides: S < L; the public key canonical and not of small order; R not of small order; the
-equation checked by comparing R's bytes. Integers of any size, so it runs on every MicroPython;
-all inputs are public, so timing tells nothing. Signing is not here.
+equation checked by comparing R's bytes. Which arithmetic computes it is decided once, at the boot
+test: the machine code of ed25519_viper where the runtime takes it and it knows the right answers,
+else the integers of ed25519_curve. If those fail too, nothing verifies until the next boot.
+
+A key's table (12,416 bytes with its checksum) is built on first use, or fetched from a `tables`
+port: an object with `read_into(name, buffer) -> bool` and `write(name, content)`. Memory for tables
+is taken at import, in one piece each, while the heap is still whole. Inputs are
+public, so timing tells nothing. Signing is not here.
 """
 
+import hashlib
+from binascii import hexlify, unhexlify
+
+from firmware.core import ed25519_curve as curve
 from firmware.core.sha512 import sha512
 
-P = (1 << 255) - 19
-L = (1 << 252) + 27742317777372353535851937790883648493
-_D = 0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3
-_SQRT_M1 = 0x2B8324804FC1DF0B2B4D00993DFBD7A72F431806AD2FE478C4EE1B274A0EA0B0
-_BASE_X = 0x216936D3CD6E53FEC0A4E231FDD6DC5C692CC7609525A7B2C9562D608F25D51A
-_BASE_Y = 0x6666666666666666666666666666666666666666666666666666666666666658
-_ORDER8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
-_WINDOW_BITS = 4
-_MAX_CACHED_KEYS = 4
+P = curve.P
+L = curve.L
+MAX_KEYS = 2  # with the base point's: 37 kB
+_BASE_NAME = "base"
+_CHECKSUM_BYTES = 32
+_SLOT_BYTES = curve.TABLE_BYTES + _CHECKSUM_BYTES
+_ORDER8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 
 # y coordinates (sign bit off, possibly not reduced) of points of small order: libsodium's list.
 _SMALL_ORDER_Y = (0, 1, _ORDER8_Y, P - _ORDER8_Y, P - 1, P, P + 1)
@@ -26,132 +34,152 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
 
     False, never an exception, for byte strings of any other length or content.
     """
-    if len(public_key) != 32 or len(signature) != 64:
+    if not _state:
+        boot()
+    if _state[0] is None or len(public_key) != 32 or len(signature) != 64:
         return False
-    raw_r, s = signature[:32], int.from_bytes(signature[32:], "little")
+    raw_r, s = bytes(signature[:32]), int.from_bytes(signature[32:], "little")
     if s >= L or _small_order(raw_r):
         return False
-    table = _negated_key_table(bytes(public_key))
+    public_key = bytes(public_key)
+    table = _key_table(public_key)
     if table is None:
         return False
-    h = int.from_bytes(sha512(bytes(raw_r) + bytes(public_key) + bytes(message)), "little") % L
-    return _encode_point(_double_scalar(s, _base_table(), h, table)) == raw_r
+    return _holds(_state[0], public_key, table, message, raw_r, s)
+
+
+def _holds(
+    encoded_double_scalar: object,
+    public_key: bytes,
+    table: bytes,
+    message: bytes,
+    raw_r: bytes,
+    s: int,
+) -> bool:
+    """Whether s * B - h * A has the bytes of R."""
+    h = int.from_bytes(sha512(raw_r + public_key + bytes(message)), "little") % L
+    return encoded_double_scalar(s, _base, h, table) == raw_r
 
 
 def _small_order(raw: bytes) -> bool:
     return int.from_bytes(raw, "little") & ((1 << 255) - 1) in _SMALL_ORDER_Y
 
 
-# --- points: extended coordinates (X, Y, Z, T), x = X/Z, y = Y/Z, T = XY/Z ---
-
-
-def _double(p: tuple) -> tuple:
-    x, y, z, _ = p
-    a, b, c = x * x, y * y, 2 * z * z
-    e, g = 2 * x * y, b - a
-    f, h = g - c, -a - b
-    return e * f % P, g * h % P, f * g % P, e * h % P
-
-
-def _cached(p: tuple) -> tuple:
-    x, y, z, t = p
-    return (y - x) % P, (y + x) % P, 2 * z % P, 2 * _D * t % P
-
-
-def _add(p: tuple, q: tuple) -> tuple:
-    """p + q, q in the form of `_cached`."""
-    x, y, z, t = p
-    a, b, c, d = (y - x) * q[0], (y + x) * q[1], t * q[3], z * q[2]
-    e, f, g, h = (b - a) % P, (d - c) % P, (d + c) % P, (b + a) % P
-    return e * f % P, g * h % P, f * g % P, e * h % P
-
-
-_NEUTRAL = (0, 1, 1, 0)
-
-
-def _table(point: tuple) -> list:
-    """Cached multiples 1..15 of `point`; index 0 is unused."""
-    step = _cached(point)
-    multiples = [None, step]
-    for _ in range(2, 1 << _WINDOW_BITS):
-        point = _add(point, step)
-        multiples.append(_cached(point))
-    return multiples
-
-
-def _double_scalar(s: int, base: list, h: int, key: list) -> tuple:
-    """s * B + h * K by interleaved windows, K and B given as tables."""
-    point = _NEUTRAL
-    for shift in range(252, -1, -_WINDOW_BITS):
-        if point is not _NEUTRAL:
-            for _ in range(_WINDOW_BITS):
-                point = _double(point)
-        digit = (s >> shift) & 15
-        if digit:
-            point = _add(point, base[digit])
-        digit = (h >> shift) & 15
-        if digit:
-            point = _add(point, key[digit])
-    return point
-
-
-def _invert(a: int) -> int:
-    """1/a modulo P by Euclid (MicroPython's pow knows no negative exponent)."""
-    b, s, t = P, 1, 0
-    while b:
-        q, r = divmod(a, b)
-        a, b, s, t = b, r, t, s - q * t
-    return s % P
-
-
-def _encode_point(p: tuple) -> bytes:
-    inverse = _invert(p[2])
-    x, y = p[0] * inverse % P, p[1] * inverse % P
-    return (y | (x & 1) << 255).to_bytes(32, "little")
-
-
-def _decode_point(raw: bytes) -> tuple | None:
-    """The point in 32 bytes, or None when not canonical, off the curve or of small order."""
+def decode_key(raw: bytes) -> tuple | None:
+    """(x, y) of a public key, or None when not canonical, off the curve or of small order."""
     y = int.from_bytes(raw, "little")
     sign, y = y >> 255, y & ((1 << 255) - 1)
     if y >= P or _small_order(raw):
         return None
-    x = _recover_x(y, sign)
-    return None if x is None else (x, y, 1, x * y % P)
+    x = curve.recover_x(y, sign)
+    return None if x is None else (x, y)
 
 
-def _recover_x(y: int, sign: int) -> int | None:
-    u, v = (y * y - 1) % P, (_D * y * y + 1) % P
-    x = u * v**3 * pow(u * v**7 % P, (P - 5) // 8, P) % P
-    check = v * x * x % P
-    if check == P - u:
-        x = x * _SQRT_M1 % P
-    elif check != u:
-        return None
-    return P - x if x & 1 != sign else x
+# --- boot ---
+
+# No viper, a module of another architecture, no memory for it: integers do as well.
+FAST_IMPORT_FAILS = (ImportError, SyntaxError, ValueError, MemoryError)
+
+_state = []  # [encoded_double_scalar or None, the name of the arithmetic or why there is none]
+_base = bytearray(_SLOT_BYTES)
+_keys = [(None, bytearray(_SLOT_BYTES)) for _ in range(MAX_KEYS)]  # used last at the end
+_port = []
+
+# The key -B (its negative is B, so no second table is needed) and signatures of one message: with
+# h even and S odd, and the other way round.
+_KNOWN_KEY = b"\x58" + b"\x66" * 30 + b"\xe6"
+_KNOWN_MESSAGE = b"kannuki"
+_KNOWN_SIGNATURES = (
+    "70ed1653531020b82f146c8a90565ef30d69ade354457a9a5bfc42e8066947dd"
+    "03c0b4acbe79a0a3cf0e3a21a455e52113b668b40e7564f31bc51896f36adf05",
+    "b2f51abc835de38487186f28de5a378593c053684655296f2380e14a3fe847c8"
+    "9a355540a6d471082223f8797ab36c3cf04f2b561efff4268747ced0b8485d04",
+)
+
+
+def boot(tables: object = None) -> str:
+    """Test and choose the arithmetic, take the port of tables; says what `arithmetic` says."""
+    _state.clear()
+    for i in range(MAX_KEYS):
+        _keys[i] = (None, _keys[i][1])
+    _port.clear()
+    if tables is not None:
+        _port.append(tables)
+    _fill(_base, _BASE_NAME, curve.BASE_X, curve.BASE_Y)
+    for name, encoded_double_scalar in candidates():
+        if _knows_the_answers(encoded_double_scalar):
+            _state.extend((encoded_double_scalar, name))
+            return name
+    _state.extend((None, "every arithmetic failed its known answers: replace the board"))
+    return _state[1]
+
+
+def arithmetic() -> str:
+    """The arithmetic chosen at boot, or why nothing is verified."""
+    return _state[1] if _state else boot()
+
+
+def candidates() -> list:
+    """(name, arithmetic), the best first."""
+    integers = ("integers", curve.encoded_double_scalar)
+    try:
+        from firmware.core.ed25519_fast import encoded_double_scalar
+    except FAST_IMPORT_FAILS:
+        return [integers]
+    return [("machine words", encoded_double_scalar), integers]
+
+
+def _knows_the_answers(encoded_double_scalar: object) -> bool:
+    """Good signatures pass; with a bit changed in S or in R they do not."""
+    for known, changed in zip(_KNOWN_SIGNATURES, (32, 0)):
+        raw = bytearray(unhexlify(known))
+        if not _known_holds(encoded_double_scalar, raw):
+            return False
+        raw[changed] ^= 1
+        if _known_holds(encoded_double_scalar, raw):
+            return False
+    return True
+
+
+def _known_holds(encoded_double_scalar: object, raw: bytes) -> bool:
+    raw_r, s = bytes(raw[:32]), int.from_bytes(raw[32:], "little")
+    return _holds(encoded_double_scalar, _KNOWN_KEY, _base, _KNOWN_MESSAGE, raw_r, s)
 
 
 # --- tables ---
 
-_base = []
-_keys = {}
 
-
-def _base_table() -> list:
-    if not _base:
-        _base.extend(_table((_BASE_X, _BASE_Y, 1, _BASE_X * _BASE_Y % P)))
-    return _base
-
-
-def _negated_key_table(public_key: bytes) -> list | None:
-    """Multiples of -A; the few issuers' tables are kept. None for a key that is refused."""
-    if public_key in _keys:
-        return _keys[public_key]
-    point = _decode_point(public_key)
+def _key_table(public_key: bytes) -> bytes | None:
+    """The table of -A; those used last stay in memory. None for a key that is refused."""
+    for i in range(MAX_KEYS - 1, -1, -1):
+        if _keys[i][0] == public_key:
+            _keys.append(_keys.pop(i))
+            return _keys[-1][1]
+    point = decode_key(public_key)
     if point is None:
         return None
-    x, y, z, t = point
-    if len(_keys) >= _MAX_CACHED_KEYS:
-        _keys.clear()
-    _keys[public_key] = _table((P - x, y, z, P - t))
-    return _keys[public_key]
+    slot = _keys.pop(0)[1]
+    _keys.insert(0, (None, slot))
+    _fill(slot, hexlify(public_key).decode(), P - point[0], point[1])
+    _keys.pop(0)
+    _keys.append((public_key, slot))
+    return slot
+
+
+def _fill(slot: bytearray, name: str, x: int, y: int) -> None:
+    """From the port if it has the table whole, else built (and given to the port)."""
+    view = memoryview(slot)
+    table = view[: curve.TABLE_BYTES]
+    if _port and _port[0].read_into(name, slot):
+        if _checksum(name, table) == bytes(view[curve.TABLE_BYTES :]):
+            return
+    curve.build_table(slot, x, y)
+    view[curve.TABLE_BYTES :] = _checksum(name, table)
+    if _port:
+        _port[0].write(name, slot)
+
+
+def _checksum(name: str, table: memoryview) -> bytes:
+    digest = hashlib.sha256(name.encode())
+    digest.update(table)
+    return digest.digest()

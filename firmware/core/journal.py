@@ -2,9 +2,10 @@
 
 Decides where a record goes, what the head is after a restart, and what has to go when the journal
 is full. One event is one append. Storage is a port (firmware/hal/storage.py): `names`, `read`,
-`append`, `delete`. Slots lie in segments, files named after their first sequence number; a torn
-last slot is never continued, the next record starts a new segment. Sequence numbers never repeat
-and the head never falls.
+`append`, `delete`. Slots lie in segments, files named after their first sequence number. After an
+append that failed the journal looks again at what is there: it goes on behind the last good slot,
+in a new segment when that is torn. Sequence numbers never repeat and the head never falls, not
+even when the segment that held it cannot be read. What an append costs: docs/adr/0011.
 """
 
 import binascii
@@ -31,9 +32,9 @@ def encode_slot(raw_record: bytes) -> bytes:
     return body + (binascii.crc32(body) & 0xFFFFFFFF).to_bytes(4, "big")
 
 
-def decode_slot(slot: bytes) -> bytes | None:
-    """The record in a slot, or None when the slot is torn, blank or foreign."""
-    if len(slot) != SLOT_BYTES or slot[0] != _MAGIC or slot[1] != _KIND_RECORD:
+def decode_slot(slot: bytes | None) -> bytes | None:
+    """The record in a slot, or None when the slot is torn, blank, foreign or unreadable."""
+    if slot is None or len(slot) != SLOT_BYTES or slot[0] != _MAGIC or slot[1] != _KIND_RECORD:
         return None
     crc = int.from_bytes(slot[-_CRC_BYTES:], "big")
     if crc != binascii.crc32(slot[:-_CRC_BYTES]) & 0xFFFFFFFF:
@@ -49,8 +50,9 @@ class Journal:
         self.head_seq = 0
         self.head_hash = audit.genesis(lock_id, epoch)
         self._storage = storage
-        self._segments = sorted(int(name) for name in storage.names(_FOLDER))
-        self._used = SLOTS_PER_SEGMENT  # slots in the last segment; full: start a new one
+        self._segments = sorted(int(n) for n in storage.names(_FOLDER) if n.isdigit())
+        self._used = 0  # slots in the last segment
+        self._in_doubt = False  # an append failed: nobody knows what it left
         self._recover()
 
     @property
@@ -61,59 +63,80 @@ class Journal:
     def append(
         self, time: TimeBound | None, event: int, code: int, source: int, subject: bytes | None
     ) -> None:
-        """Write one record. Raises OSError when storage fails; the head then stays as it was."""
+        """Write one record. Raises OSError when storage fails; the head does not move then."""
+        if self._in_doubt:
+            self._recover()
         seq = self.head_seq + 1
         record = audit.Record(seq, time, event, code, source, subject, self.head_hash)
         raw = audit.encode_record(record)
-        if self._used >= SLOTS_PER_SEGMENT:
+        self._in_doubt = True
+        if self._used >= SLOTS_PER_SEGMENT or not self._segments:
             self._start_segment(seq)
-        try:
-            self._storage.append(self._name(self._segments[-1]), encode_slot(raw))
-        except OSError:
-            self._used = SLOTS_PER_SEGMENT  # the slot may be torn: never continue after it
-            raise
+        self._storage.append(self._name(self._segments[-1]), encode_slot(raw))
+        self._in_doubt = False
         self._used += 1
         self.head_seq, self.head_hash = seq, audit.record_hash(raw)
 
     def read(self, from_seq: int, count: int) -> list:
-        """Up to `count` raw records from `from_seq` (or the oldest kept) on, in order."""
+        """Up to `count` raw records, one after the other, from `from_seq` on.
+
+        What was dropped or cannot be read is left out at the beginning and ends the run later.
+        """
         found = []
-        seq = max(from_seq, self.oldest_seq)
-        while len(found) < count and seq <= self.head_seq:
-            first, end = self._segment_of(seq)
-            batch = self._read_segment(first, seq, min(count - len(found), end - seq))
-            if not batch:
+        for seq in range(max(from_seq, self.oldest_seq), self.head_seq + 1):
+            raw = self._record(seq) if len(found) < count else None
+            if raw is not None:
+                found.append(raw)
+            elif found or count < 1:
                 break
-            found.extend(batch)
-            seq += len(batch)
         return found
 
     def _recover(self) -> None:
+        """Find the head, and whether the last segment can go on. The head never falls."""
+        self._in_doubt = False
+        self._used = SLOTS_PER_SEGMENT
+        at_boot = self.head_seq == 0
+        raw = None
         for first in reversed(self._segments):
-            raw, good, whole = self._last_good(first)
-            if raw is not None:
-                self.head_seq = first + good - 1
-                self.head_hash = audit.record_hash(raw)
-                self._used = good if whole else SLOTS_PER_SEGMENT
-                return
-            if not self._storage.read(self._name(first), SLOT_BYTES, 1):
-                self._discard(first)  # nothing but one torn slot: it would hide what comes after
+            found = self._scan(first)
+            if first == self._segments[-1]:
+                last, next_seq, given_out = first, found[2], found[3]
+            if found[0] is not None:
+                raw, seq = found[:2]
+                break
+        if raw is not None and seq > self.head_seq:
+            self.head_seq, self.head_hash = seq, audit.record_hash(raw)
+        if at_boot and self._segments:
+            self.head_seq = max(self.head_seq, given_out)
+        if self._segments and next_seq == self.head_seq + 1:
+            self._used = next_seq - last
 
-    def _last_good(self, first: int) -> tuple:
-        """(last valid record or None, how many valid ones, whether nothing torn follows)."""
-        name, raw, good = self._name(first), None, 0
+    def _scan(self, first: int) -> tuple:
+        """(last valid record or None, its seq, the next slot's seq or 0, the last seq given out).
+
+        Only the last slot can be torn: all before it were acknowledged, readable or not. The next
+        slot is 0 when none can follow.
+        """
+        raw, found_at, seq = None, 0, first
         while True:
-            slot = self._storage.read(name, good * SLOT_BYTES, SLOT_BYTES)
-            found = decode_slot(slot)
-            if found is None:
-                return raw, good, not slot
-            raw, good = found, good + 1
+            slot = self._slot(first, seq)
+            if slot is None:
+                return raw, found_at, 0, first + SLOTS_PER_SEGMENT - 1
+            if len(slot) < SLOT_BYTES:
+                given_out = seq - 1 if slot else seq - 2
+                return raw, found_at, 0 if slot else seq, max(first - 1, found_at, given_out)
+            good = decode_slot(slot)
+            if good is not None:
+                raw, found_at = good, seq
+            seq += 1
 
     def _start_segment(self, seq: int) -> None:
-        if seq in self._segments:  # left empty or torn by a cut: nothing in it was acknowledged
-            self._discard(seq)
+        if seq in self._segments:  # it begins torn: nothing in it was acknowledged
+            self._storage.delete(self._name(seq))
+            self._segments.remove(seq)
         while self._segments and self._is_full(seq):
-            self._discard(self._segments[0])
+            self._storage.delete(self._name(self._segments[0]))
+            del self._segments[0]
         self._segments.append(seq)
         self._used = 0
 
@@ -121,30 +144,21 @@ class Journal:
         kept = seq - self._segments[0]
         return kept >= MAX_SEGMENTS * SLOTS_PER_SEGMENT or len(self._segments) >= MAX_FILES
 
-    def _discard(self, first: int) -> None:
-        self._storage.delete(self._name(first))
-        self._segments.remove(first)
+    def _record(self, seq: int) -> bytes | None:
+        """The newest segment that has it: an older one may hold a record given up in doubt."""
+        for first in reversed(self._segments):
+            raw = decode_slot(self._slot(first, seq)) if first <= seq else None
+            if raw is not None:
+                return raw
+        return None
 
-    def _segment_of(self, seq: int) -> tuple:
-        """(first, end) of the segment that holds `seq`.
-
-        What lies in its slots from `end` on was written by an append that storage then refused:
-        it never counted, and the true record of that number is in the next segment.
-        """
-        first = max(first for first in self._segments if first <= seq)
-        return first, min([later for later in self._segments if later > seq] + [self.head_seq + 1])
-
-    def _read_segment(self, first: int, seq: int, count: int) -> list:
-        """Slot by slot: a chip's heap has no large free pieces."""
-        found = []
-        name, at = self._name(first), (seq - first) * SLOT_BYTES
-        while len(found) < count:
-            raw = decode_slot(self._storage.read(name, at, SLOT_BYTES))
-            if raw is None:
-                break
-            found.append(raw)
-            at += SLOT_BYTES
-        return found
+    def _slot(self, first: int, seq: int) -> bytes | None:
+        """One slot (a chip's heap has no large free pieces); b"" past the end, None: unreadable."""
+        try:
+            offset = (seq - first) * SLOT_BYTES
+            return self._storage.read(self._name(first), offset, SLOT_BYTES) or b""
+        except OSError:
+            return None
 
     @staticmethod
     def _name(first: int) -> str:

@@ -1,6 +1,11 @@
-"""SHA-512 (FIPS 180-4) for chips whose hashlib stops at SHA-256; plain integers, any word size."""
+"""SHA-512 (FIPS 180-4) for chips whose hashlib stops at SHA-256.
+
+Decides once, at import, who computes it: the library, the machine words of sha512_viper (when the
+runtime takes them and they know the answers), else plain integers.
+"""
 
 import hashlib
+from array import array
 
 _MASK = (1 << 64) - 1
 _BLOCK_BYTES = 128
@@ -68,11 +73,15 @@ def _compress(state: list, block: bytes, k: list) -> list:
 _cached = []
 
 
-def portable_sha512(message: bytes) -> bytes:
-    """The 64-byte digest, computed here on any runtime."""
+def _known_constants() -> tuple:
     if not _cached:
         _cached.append(_constants())
-    state, k = _cached[0]
+    return _cached[0]
+
+
+def portable_sha512(message: bytes) -> bytes:
+    """The 64-byte digest, computed here on any runtime."""
+    state, k = _known_constants()
     padded = _pad(message)
     for at in range(0, len(padded), _BLOCK_BYTES):
         state = _compress(state, padded[at : at + _BLOCK_BYTES], k)
@@ -83,4 +92,48 @@ def _hashlib_sha512(message: bytes) -> bytes:
     return hashlib.sha512(message).digest()
 
 
-sha512 = _hashlib_sha512 if hasattr(hashlib, "sha512") else portable_sha512
+def _fast_sha512() -> object:
+    """The same in machine words. Raises what its import raises."""
+    from firmware.core.sha512_viper import compress
+
+    start, k = [_halves(numbers) for numbers in _known_constants()]
+    work = array("I", bytes(4 * 160) + b"\xff\xff\xff\xff")
+    _cached.clear()
+
+    def sha512(message: bytes) -> bytes:
+        state, padded = array("I", start), memoryview(_pad(message))
+        for at in range(0, len(padded), _BLOCK_BYTES):
+            compress(state, work, k, padded[at : at + _BLOCK_BYTES])
+        return b"".join(x.to_bytes(4, "big") for x in state)
+
+    return sha512
+
+
+def _halves(numbers: list) -> object:
+    return array("I", [half for x in numbers for half in (x >> 32, x & 0xFFFFFFFF)])
+
+
+def _knows_the_answers(candidate: object) -> bool:
+    """Two blocks whose digest is known (FIPS 180-4's second example), and one bit's difference."""
+    message = b"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmn"
+    message += b"hijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu"
+    known = b"\x8e\x95\x9b\x75\xda\xe3\x13\xda\x8c\xf4\xf7\x28\x14\xfc\x14\x3f"
+    digest = candidate(message)
+    return (
+        digest[:16] == known
+        and digest[32:36] == b"\x50\x1d\x28\x9e"
+        and (candidate(message[:-1] + b"v")[:16] != known)
+    )
+
+
+def _chosen() -> object:
+    if hasattr(hashlib, "sha512"):
+        return _hashlib_sha512
+    try:
+        fast = _fast_sha512()
+    except (ImportError, SyntaxError, ValueError, MemoryError):
+        return portable_sha512
+    return fast if _knows_the_answers(fast) else portable_sha512
+
+
+sha512 = _chosen()

@@ -63,10 +63,14 @@ class FileStorage:
         return [name for name in found if not name.endswith(".new")]
 
     def delete(self, name: str) -> None:
-        """Remove a file."""
+        """Remove a file; one that is not there is removed."""
         if self._open_name == name:
             self._close()
-        os.remove(self._path(name))
+        try:
+            os.remove(self._path(name))
+        except OSError as error:
+            if error.errno != _ENOENT:
+                raise
 
     def _path(self, name: str) -> str:
         return self._root + "/" + name

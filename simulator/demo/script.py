@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from kannuki.errors import ExpectationFailed
 from simulator.demo.office import Hands, Office, Refused, Residents
 from simulator.demo.plan import SPARE_ROOMS, choose
 from simulator.demo.town import PHONES, RunningTown
@@ -46,10 +47,16 @@ class Report:
 
 
 class Script:
-    """One run in one town. `calendars`: (name, bytes), the first one begins the story."""
+    """One run in one town. `calendars`: (name, bytes), the first one begins the story.
 
-    def __init__(self, town: RunningTown, calendars: list[tuple[str, bytes]]) -> None:
+    `rooms`: names of the rooms in which it plays.
+    """
+
+    def __init__(
+        self, town: RunningTown, calendars: list[tuple[str, bytes]], rooms: tuple[str, ...]
+    ) -> None:
         self.report = Report()
+        self._places = set(rooms)
         self._town = town
         self._calendars = calendars
         secret = town.folder.staff_secret.read_text()
@@ -76,8 +83,10 @@ class Script:
     # --- bookings ---
 
     async def _know_rooms(self) -> None:
+        """The rooms of this story; a folder that is used again may have others, too."""
         rows = await self._office.public("GET", "rooms")
-        self._rooms = {row["room_id"]: row["lock_id"] for row in rows if row["lock_id"]}
+        here = [row for row in rows if row["lock_id"] and row["name"] in self._places]
+        self._rooms = {row["room_id"]: row["lock_id"] for row in here}
 
     async def _import(self, name: str, ics: bytes) -> None:
         try:
@@ -98,28 +107,41 @@ class Script:
         taken = {booking["room_id"] for booking in cast.values() if booking}
         for part, booking in cast.items():
             if booking is None:
-                later = 3 * _HOUR_S if part == "early" else 60
-                cast[part] = await self._book_somewhere(now + later, taken, part)
+                cast[part] = await self._book_somewhere(now, taken, part)
+                taken.add(cast[part]["room_id"])
         return cast
 
-    async def _book_somewhere(self, starts_at: int, taken: set[str], part: str) -> dict[str, Any]:
+    async def _book_somewhere(self, now: int, taken: set[str], part: str) -> dict[str, Any]:
         """A booking of the demo's own, in a room that no other part uses if there is one."""
-        rooms = sorted(self._rooms, key=lambda room: room in taken)
-        for room in rooms:
+        starts = (
+            [now + hours * _HOUR_S for hours in range(3, 24)] if part == "early" else [now + 60]
+        )
+        for room in sorted(self._rooms, key=lambda room: room in taken):
+            for starts_at in starts:
+                booking = await self._try_to_book(room, starts_at)
+                if booking is not None:
+                    log.info("the calendar has nothing for the part '%s': booked it", part)
+                    return {"room_id": room, **booking}
+        raise ExpectationFailed(
+            f"every room is taken: nothing is left for the part '{part}'",
+            "start at another time: kannuki demo --at ...",
+        )
+
+    async def _try_to_book(self, room: str, starts_at: int) -> dict[str, Any] | None:
+        """Half an hour, or as little as is free."""
+        for minutes in (30, 10, 4):
             wish = {
                 "room_id": room,
                 "starts_at": starts_at,
-                "ends_at": starts_at + _HOUR_S // 2,
+                "ends_at": starts_at + minutes * 60,
                 "holder_name": "デモ",
             }
             try:
                 booking: dict[str, Any] = await self._office.public("POST", "bookings", wish)
-            except Refused as refused:
-                log.info("no booking for the part '%s' in %s: %s", part, room, refused.body)
+            except Refused:
                 continue
-            taken.add(room)
-            return {"room_id": room, **booking}
-        raise Refused(409, f"every room is taken: nothing left for the part '{part}'")
+            return booking
+        return None
 
     async def _key_for(self, part: str, booking: dict[str, Any]) -> dict[str, Any]:
         """The resident opens the key link on a phone while there is still a signal."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from kannuki.parts import require_program
+
 SOCKET_PATH_BYTES = 107
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -27,10 +29,6 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
   </policy>
 </busconfig>
 """
-
-
-class NoBus(Exception):
-    """dbus-daemon is not installed; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,8 @@ class Bus:
 
 
 def prepare_bus(folder: Path) -> Bus:
-    """Write `folder`/bus.conf and say how to start the bus. Raises NoBus."""
-    program = shutil.which("dbus-daemon")
-    if program is None:
-        raise NoBus("dbus-daemon is missing: type  sudo apt-get install dbus-daemon")
+    """Write `folder`/bus.conf and say how to start the bus. Raises MissingPart."""
+    program = str(require_program("dbus-daemon"))
     folder.mkdir(parents=True, exist_ok=True)
     socket, short_folder = _socket_in(folder.resolve())
     socket.unlink(missing_ok=True)

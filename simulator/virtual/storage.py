@@ -30,5 +30,5 @@ class MemoryStorage:
         return [name[len(prefix) :] for name in self.files if name.startswith(prefix)]
 
     def delete(self, name: str) -> None:
-        """Remove a file."""
-        del self.files[name]
+        """Remove a file; one that is not there is removed."""
+        self.files.pop(name, None)

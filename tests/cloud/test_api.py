@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -228,6 +229,23 @@ async def test_relay_without_gateway_or_answer_says_so(town: Town) -> None:
         "GATEWAY_OFFLINE",
         "TIMEOUT",
     ]
+
+
+async def test_a_phone_that_waits_is_told_when_its_gateway_goes(town: Town) -> None:
+    online(town)
+    async with open_web(town.service) as web:
+        web.hub.answer_within_s = 60.0  # far beyond the test's patience: only giving up helps
+        shown = await ticket(web)
+        body = {"lock_id": "aaaaaaaa", "message": "AQI"}
+        waiting = asyncio.create_task(web.post("/v1/relay", body, shown))
+        while not web.hub.waiting_locks():
+            await asyncio.sleep(0.01)
+        web.hub.give_up({"bbbbbbbb"})  # another lock's gateway
+        assert web.hub.waiting_locks() == {"aaaaaaaa"}
+        web.hub.give_up({"aaaaaaaa"})
+        answer = await waiting
+    assert (answer.status_code, answer.json()["code"]) == (503, "GATEWAY_OFFLINE")
+    assert web.hub.sessions == {}
 
 
 async def test_ticket_opens_no_relay_to_another_lock_or_session(town: Town) -> None:

@@ -14,11 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.signing import SigningKey
 
-from protocol import audit, cbor, cose, frames, gatt, keys, reasons, session, statuslist, verify
+from protocol import (
+    audit,
+    cbor,
+    cose,
+    frames,
+    gatt,
+    keys,
+    pin,
+    reasons,
+    session,
+    statuslist,
+    verify,
+)
 from protocol import token as tokens
 from protocol.audit import Batch, Record
 from protocol.crypto import Crypto, hkdf_sha256, sha256
@@ -480,6 +493,33 @@ def gatt_vectors() -> dict[str, Any]:
     }
 
 
+def pin_vectors() -> dict[str, Any]:
+    kdk = bytes(range(32, 64))
+    cipher = Cipher(algorithms.AES(pin.pin_key(kdk)), modes.ECB())
+
+    def block(data: bytes) -> bytes:
+        return cipher.encryptor().update(data)
+
+    windows = [(1_790_000_100, 1, 0), (1_790_000_100, 8, 3), (1_796_432_400, 48, 31), (0, 1, 0)]
+    pins = [pin.Pin(*window) for window in windows]
+    return {
+        "lock_id": LOCK,
+        "kdk": kdk.hex(),
+        "key": pin.pin_key(kdk).hex(),
+        "lengths_quarters": list(pin.LENGTHS_QUARTERS),
+        "pins": [
+            {
+                "starts_at": each.starts_at,
+                "quarters": each.quarters,
+                "serial": each.serial,
+                "digits": pin.encode(block, LOCK, each),
+                "name": pin.revocation_name(LOCK, each).hex(),
+            }
+            for each in pins
+        ],
+    }
+
+
 def claim_vectors() -> dict[str, Any]:
     """A proof key wrapped for one device. Both private halves are given: they protect nothing."""
     raw_token = issue()
@@ -518,6 +558,7 @@ FILES = {
     "numbers": numbers_vectors,
     "gatt": gatt_vectors,
     "claim": claim_vectors,
+    "pin": pin_vectors,
 }
 
 

@@ -8,9 +8,11 @@ from protocol import (
     cbor,
     cose,
     crypto,
+    ff1,
     frames,
     keys,
     lockstate,
+    pin,
     reasons,
     session,
     statuslist,
@@ -93,9 +95,25 @@ LIMITS = (
     (audit, ("MAX_RECORD_BYTES",)),
     (statuslist, ("PREFIX_BYTES", "ENTRY_BYTES", "MAX_ENTRIES")),
     (verify, ("MAX_REMEMBERED",)),
+    (ff1, ("MIN_DOMAIN", "MAX_LENGTH")),
+    (pin, ("DIGITS", "QUARTER_S", "SERIALS", "PIN_HASH_BYTES", "LOOSE_DOUBT_S")),
 )
 
-MODULES = (audit, cbor, cose, crypto, frames, keys, session, statuslist, tokens, verify)
+MODULES = (
+    audit,
+    cbor,
+    cose,
+    crypto,
+    ff1,
+    frames,
+    keys,
+    lockstate,
+    pin,
+    session,
+    statuslist,
+    tokens,
+    verify,
+)
 
 
 def rows(table):

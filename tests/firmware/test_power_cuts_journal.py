@@ -1,0 +1,144 @@
+"""What the journal makes of damage that LittleFS does not leave but another storage may."""
+
+from __future__ import annotations
+
+import pytest
+
+from firmware.core import journal
+from firmware.core.journal import SLOT_BYTES, Journal
+from protocol import audit
+from simulator.virtual.storage import MemoryStorage
+
+LOCK_ID, SLOTS = "aaaaaaaa", 4
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SLOTS_PER_SEGMENT", SLOTS)
+    monkeypatch.setattr(journal, "MAX_SEGMENTS", 3)
+
+
+class Failing(MemoryStorage):
+    """`fails`: what the next appends do, "before" or "after" the bytes are kept, or "torn"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: list[str] = []
+        self.unreadable: set[str] = set()
+
+    def append(self, name: str, data: bytes) -> None:
+        how = self.fails.pop(0) if self.fails else ""
+        if how != "before":
+            super().append(name, data[:50] if how == "torn" else data)
+        if how:
+            raise OSError(5)
+
+    def read(self, name: str, offset: int = 0, size: int = -1) -> bytes | None:
+        if name in self.unreadable:
+            raise OSError(5)
+        return super().read(name, offset, size)
+
+
+def boot(storage: MemoryStorage) -> Journal:
+    return Journal(storage, LOCK_ID, 1)
+
+
+def write(kept: Journal, count: int = 1) -> None:
+    for _ in range(count):
+        kept.append(None, audit.DOOR_STATE, 0, 0, None)
+
+
+def assert_whole(kept: Journal, head: int) -> None:
+    """Every record up to the head is there and chained."""
+    raw = kept.read(1, 100)
+    assert len(audit.check_run(raw, 1, audit.genesis(LOCK_ID, 1))[0]) == head == kept.head_seq
+
+
+@pytest.mark.parametrize("left", [1, 50, SLOT_BYTES - 1, SLOT_BYTES])
+def test_a_torn_last_slot_is_never_continued(left: int) -> None:
+    storage = Failing()
+    write(boot(storage), 2)
+    storage.append("journal/00000001", b"\0" * left)
+    write(boot(storage), 2)
+    assert_whole(boot(storage), 4)
+    assert storage.names("journal") == ["00000001", "00000003"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 50, b"\xff" * SLOT_BYTES])
+def test_a_segment_that_was_only_begun_is_begun_again(content: bytes) -> None:
+    storage = Failing()
+    write(boot(storage), SLOTS)
+    storage.write("journal/00000005", content)
+    write(boot(storage))
+    assert_whole(boot(storage), SLOTS + 1)
+    assert len(storage.names("journal")) == 2
+
+
+@pytest.mark.parametrize("how", ["before", "after", "torn"])
+@pytest.mark.parametrize("records", [0, 1, SLOTS - 1, SLOTS])
+def test_after_a_failed_append_the_next_one_succeeds(records: int, how: str) -> None:
+    storage = Failing()
+    kept = boot(storage)
+    write(kept, records)
+    storage.fails = [how]
+    with pytest.raises(OSError, match="5"):
+        write(kept)
+    assert kept.head_seq == records
+    write(kept)
+    landed = records + 2 if how == "after" else records + 1
+    assert_whole(kept, landed)
+    assert_whole(boot(storage), landed)
+
+
+def test_failed_appends_do_not_use_up_segments() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    write(kept)
+    storage.fails = ["before"] * 10
+    for _ in range(10):
+        with pytest.raises(OSError, match="5"):
+            write(kept)
+    write(kept)
+    assert storage.names("journal") == ["00000001"]
+    assert_whole(kept, 2)
+
+
+def test_records_behind_a_damaged_slot_can_still_be_read() -> None:
+    storage = Failing()
+    write(boot(storage), 10)
+    name, damaged = "journal/00000005", bytearray(storage.files["journal/00000005"])
+    damaged[SLOT_BYTES + 9] ^= 1
+    storage.write(name, bytes(damaged))
+    kept = boot(storage)
+    seqs = [[audit.decode_record(r).seq for r in kept.read(first, 100)] for first in (1, 6, 7)]
+    assert seqs == [[1, 2, 3, 4, 5], [7, 8, 9, 10], [7, 8, 9, 10]]
+    assert kept.head_seq == 10
+
+
+def test_a_damaged_slot_in_the_last_segment_does_not_let_the_head_fall() -> None:
+    storage = Failing()
+    write(boot(storage), 7)
+    name, damaged = "journal/00000005", bytearray(storage.files["journal/00000005"])
+    damaged[9] ^= 1
+    storage.write(name, bytes(damaged))
+    assert boot(storage).head_seq == 7
+    storage.write(name, b"\0" * 3 * SLOT_BYTES)
+    assert boot(storage).head_seq == 6  # only the last of the three may have been unacknowledged
+
+
+def test_an_unreadable_last_segment_is_kept_and_its_numbers_are_not_used_again() -> None:
+    storage = Failing()
+    write(boot(storage), 6)
+    storage.unreadable = {"journal/00000005"}
+    kept = boot(storage)
+    write(kept)
+    assert kept.head_seq == 4 + SLOTS + 1
+    assert storage.names("journal") == ["00000001", "00000005", "00000009"]
+    assert [audit.decode_record(r).seq for r in kept.read(5, 9)] == [9]
+
+
+def test_a_foreign_file_beside_the_segments_does_not_stop_the_boot() -> None:
+    storage = Failing()
+    storage.write("journal/lost+found", b"?")
+    write(boot(storage))
+    assert_whole(boot(storage), 1)
