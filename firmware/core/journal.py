@@ -16,7 +16,8 @@ from protocol.timebound import TimeBound
 
 SLOT_BYTES = 128
 SLOTS_PER_SEGMENT = 256
-MAX_SEGMENTS = 8
+MAX_SEGMENTS = 8  # full ones: 2,048 records
+MAX_FILES = 32  # a torn write ends a segment early; such short ones must not push records out
 _MAGIC = 0x4B
 _KIND_RECORD = 1
 _HEADER_BYTES = 3
@@ -133,11 +134,15 @@ class Journal:
         if seq in self._segments:  # it begins torn: nothing in it was acknowledged
             self._storage.delete(self._name(seq))
             self._segments.remove(seq)
-        while len(self._segments) >= MAX_SEGMENTS:
+        while self._segments and self._is_full(seq):
             self._storage.delete(self._name(self._segments[0]))
             del self._segments[0]
         self._segments.append(seq)
         self._used = 0
+
+    def _is_full(self, seq: int) -> bool:
+        kept = seq - self._segments[0]
+        return kept >= MAX_SEGMENTS * SLOTS_PER_SEGMENT or len(self._segments) >= MAX_FILES
 
     def _record(self, seq: int) -> bytes | None:
         """The newest segment that has it: an older one may hold a record given up in doubt."""

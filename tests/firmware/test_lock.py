@@ -258,6 +258,48 @@ def test_journal_continues_its_chain_over_a_restart_and_a_torn_slot(town: Town) 
     assert [r.seq for r in town.records()] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("then", ["goes on", "restarts", "tears once more and restarts"])
+def test_refused_write_that_was_made_never_shows_again(town: Town, then: str) -> None:
+    append = town.lock.storage.append
+
+    def fails_after(name: str, data: bytes) -> None:
+        append(name, data)
+        raise OSError(5, "EIO")
+
+    def tears(name: str, data: bytes) -> None:
+        append(name, data[:50])
+        raise OSError(5, "EIO")
+
+    town.lock.storage.append = fails_after  # type: ignore[method-assign]
+    assert reason_of(town.present(town.credential(), UNLOCK)) == reasons.STORAGE
+    town.lock.storage.append = tears  # type: ignore[method-assign]
+    if then.startswith("tears"):
+        assert reason_of(town.present(town.credential(), UNLOCK)) == reasons.STORAGE
+    town.lock.storage.append = append  # type: ignore[method-assign]
+    if then.endswith("restarts"):
+        town.lock.power_on()
+    for _ in range(2):
+        assert reason_of(town.present(town.credential(), UNLOCK)) == session.OK
+    journal = town.lock.core.journal
+    assert town.records()[-1].seq == journal.head_seq
+    assert len(journal.read(2, 24)) == journal.head_seq - 1
+
+
+def test_torn_writes_do_not_push_older_records_out(town: Town) -> None:
+    append = town.lock.storage.append
+
+    def tears(name: str, data: bytes) -> None:
+        append(name, data[:50])
+        raise OSError(5, "EIO")
+
+    for _ in range(12):
+        town.lock.storage.append = tears  # type: ignore[method-assign]
+        assert not town.lock.core.record(audit.BOOT, 0, 0, None)
+        town.lock.storage.append = append  # type: ignore[method-assign]
+        assert town.lock.core.record(audit.BOOT, 0, 0, None)
+    assert [record.seq for record in town.records()] == list(range(1, 14))
+
+
 def test_restart_never_opens(town: Town) -> None:
     town.present(town.credential(), UNLOCK)
     town.lock.advance(200)  # the bolt is on its way

@@ -56,5 +56,6 @@ def test_the_lock_agrees_with_the_oracle_for_a_million_steps(
     began_at = time.monotonic()
     while counts.steps < SOAK_STEPS:
         run_state_machine_as_test(LockMachine, settings=profile(500, STEPS_PER_EXAMPLE))
-    figures = {**counts.figures(), "seconds": round(time.monotonic() - began_at)}
-    write_figures(pytestconfig.rootpath, "model", figures)
+        figures = {**counts.figures(), "seconds": round(time.monotonic() - began_at)}
+        write_figures(pytestconfig.rootpath, "model", figures)
+    assert len(counts.rules) == 28

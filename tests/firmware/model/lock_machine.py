@@ -560,5 +560,9 @@ class LockMachine(RuleBasedStateMachine):
             return
         self.fault = ""
         self.reboot()
-        records = self.town.records()
-        assert records[-1].seq == self.lock.core.journal.head_seq
+        journal, raw = self.lock.core.journal, list[bytes]()
+        while chunk := journal.read(journal.oldest_seq + len(raw), 24):
+            raw += chunk
+        first = audit.decode_record(raw[0])
+        records, head = audit.check_run(raw, journal.oldest_seq, first.previous)
+        assert (records[-1].seq, head) == (journal.head_seq, journal.head_hash)
