@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -158,16 +159,29 @@ def _like_ctrl_c(*_: object) -> None:
 
 
 class _folder:
-    """The demo's folder: the one that was named and is kept, or one that goes afterwards."""
+    """The demo's folder: the one that was named and is kept, or one that goes afterwards.
+
+    A named one is ours alone while we run: two chips on one image would fork a lock's journal. The
+    kernel ends the claim with this process, however it ends.
+    """
 
     def __init__(self, named: Path | None) -> None:
         self._named = named
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._claim: IO[bytes] | None = None
 
     def __enter__(self) -> Path:
         if self._named is not None:
             try:
                 self._named.mkdir(parents=True, exist_ok=True)
+                self._claim = open(self._named / ".in-use", "ab")
+                fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.__exit__()
+                raise InputError(
+                    f"another demo runs in {self._named}",
+                    "stop it, or name another --data; to see it: kannuki demo status",
+                ) from None
             except OSError as error:
                 raise InputError(
                     f"cannot use {self._named}: {error.strerror}", "name another --data"
@@ -177,6 +191,8 @@ class _folder:
         return Path(self._temporary.name)
 
     def __exit__(self, *_exc: object) -> None:
+        if self._claim is not None:
+            self._claim.close()
         if self._temporary is not None:
             self._temporary.cleanup()
 
