@@ -1,8 +1,8 @@
 """Keyed hashing on both runtimes, and the port through which signatures are checked.
 
 HMAC and HKDF are ours because MicroPython has neither; SHA-256 comes from `hashlib`, which both
-runtimes have. Public-key operations and randomness are not decided here: the composition root
-hands in a `Crypto`.
+runtimes have. Public-key operations, AES and randomness are not decided here: the composition
+root hands in a `Crypto`.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from protocol.shim import Callable
 
 HASH_BYTES = 32
 MAC_BYTES = 16
+AES_BLOCK_BYTES = 16
 _BLOCK_BYTES = 64
 
 
@@ -20,11 +21,13 @@ class Crypto:
     verify_signature(public_key: 32 bytes, message, signature: 64 bytes) -> bool
         Ed25519 with libsodium's verdict (docs/spec/token.md).
     random_bytes(n) -> n bytes from the system's cryptographic source.
+    aes(key: 32 bytes) -> a function that encrypts one block of 16 bytes (FIPS 197).
     """
 
-    def __init__(self, verify_signature: Callable, random_bytes: Callable) -> None:
+    def __init__(self, verify_signature: Callable, random_bytes: Callable, aes: Callable) -> None:
         self.verify_signature = verify_signature
         self.random_bytes = random_bytes
+        self.aes = aes
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -54,6 +57,16 @@ def hkdf_sha256(secret: bytes, info: bytes, length: int = HASH_BYTES, salt: byte
         block = hmac_sha256(pseudorandom, block, info, bytes([len(out) // HASH_BYTES + 1]))
         out += block
     return out[:length]
+
+
+def aes_ctr(encrypt_block: Callable, data: bytes) -> bytes:
+    """`data` under AES in counter mode (NIST SP 800-38A), the counter from 0: keys serve once."""
+    out = bytearray(data)
+    for at in range(0, len(out), AES_BLOCK_BYTES):
+        block = encrypt_block((at // AES_BLOCK_BYTES).to_bytes(AES_BLOCK_BYTES, "big"))
+        for i in range(min(AES_BLOCK_BYTES, len(out) - at)):
+            out[at + i] ^= block[i]
+    return bytes(out)
 
 
 def same_bytes(a: bytes, b: bytes) -> bool:

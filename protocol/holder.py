@@ -35,11 +35,11 @@ class CredentialError(ValueError):
 
 
 class Credential:
-    """A token and the proof key that goes with it at one lock."""
+    """A token and the proof keys that go with it: {lock id: key}, one each for a group's locks."""
 
-    def __init__(self, raw_token: bytes, proof_key: bytes) -> None:
+    def __init__(self, raw_token: bytes, proof_keys: dict) -> None:
         self.raw_token = raw_token
-        self.proof_key = proof_key
+        self.proof_keys = proof_keys
         try:
             _, self.token = tokens.parse(raw_token)
         except (CoseError, TokenError) as error:
@@ -55,14 +55,17 @@ class HolderSession:
         self._command = command
         self._random_bytes = random_bytes
         self._state = _START
-        self._raw_challenge = self._presentation = self._mac = b""
+        self._key = b""
+        self._greeting = (b"", b"")
+        self._presentation = self._mac = b""
         self._bound = self._request = b""
         self._counter = 0
 
     def start(self) -> list:
         """The first message."""
         self._state = _GREETED
-        return [(SEND, session.encode_hello())]
+        self._greeting = (session.encode_hello(), b"")
+        return [(SEND, self._greeting[0])]
 
     def receive(self, message: bytes) -> list:
         """Events for one whole message from the lock. Never raises for any bytes."""
@@ -73,13 +76,13 @@ class HolderSession:
             return self._break(str(error))
 
     def request(self, operation: int, argument: Any) -> list:
-        """Ask something of a lock that answered OK; one request at a time."""
+        """Ask something of a lock whose outcome left the session open; one request at a time."""
         if self._state != _OPEN:
             raise SessionError("no open session to ask in")
         self._counter += 1
         self._request = session.encode_request(self._counter, operation, argument)
         self._state = _ASKED
-        mac = session.request_mac(self._credential.proof_key, self._bound, self._request)
+        mac = session.request_mac(self._key, self._bound, self._request)
         return [(SEND, self._request + mac)]
 
     def _receive(self, kind: int, body: bytes, message: bytes) -> list:
@@ -98,39 +101,35 @@ class HolderSession:
         self.challenge = session.decode_challenge(body)
         if self.challenge.version != session.WIRE_VERSION:
             return self._break("the lock speaks another version")
-        if self.challenge.lock_id != self._credential.token.audience:
+        key = self._credential.proof_keys.get(self.challenge.lock_id)
+        if key is None:
             self._state = _CLOSED
             return [(WRONG_ROOM, self.challenge.lock_id)]
         nonce = self._random_bytes(session.NONCE_BYTES)
-        self._raw_challenge = message
+        self._key = key
+        self._greeting = (self._greeting[0], message)
         self._presentation = session.encode_presentation(
             nonce, self._credential.raw_token, self._command
         )
-        key = self._credential.proof_key
-        self._mac = session.presentation_mac(key, message, self._presentation)
+        self._mac = session.presentation_mac(key, self._greeting, self._presentation)
         self._state = _PRESENTED
         return [(SEND, self._presentation + self._mac)]
 
     def _on_outcome(self, message: bytes) -> list:
         raw_outcome, mac = session.split_mac(message)
         expected = session.outcome_mac(
-            self._credential.proof_key,
-            self._raw_challenge,
-            self._presentation,
-            self._mac,
-            raw_outcome,
+            self._key, self._greeting, self._presentation, self._mac, raw_outcome
         )
         if not same_bytes(mac, expected):
             return self._break("the outcome is not from the lock")
         outcome = session.decode_outcome(raw_outcome[1:])
-        self._bound = session.transcript(self._raw_challenge, self._presentation, raw_outcome)
-        self._state = _OPEN if outcome.reason == session.OK else _CLOSED
+        self._bound = session.transcript(self._greeting, self._presentation, raw_outcome)
+        self._state = _OPEN if session.stays_open(outcome.reason) else _CLOSED
         return [(OUTCOME, outcome)]
 
     def _on_reply(self, message: bytes) -> list:
         raw_reply, mac = session.split_mac(message)
-        key = self._credential.proof_key
-        if not same_bytes(mac, session.reply_mac(key, self._bound, self._request, raw_reply)):
+        if not same_bytes(mac, session.reply_mac(self._key, self._bound, self._request, raw_reply)):
             return self._break("the reply is not from the lock")
         counter, reason, value = session.decode_reply(raw_reply[1:])
         if counter != self._counter:

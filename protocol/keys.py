@@ -17,9 +17,20 @@ def key_id(public_key: bytes) -> bytes:
     return sha256(public_key)[:KID_BYTES]
 
 
-def lock_kdk(shared_secret: bytes, town: str, lock_id: str, epoch: int) -> bytes:
-    """The key-derivation key that one lock shares with the town's vault in one vault epoch."""
-    return hkdf_sha256(shared_secret, cbor.encode(["kannuki-kdk", town, lock_id, epoch]))
+def lock_kdk(
+    shared_secret: bytes,
+    town: str,
+    lock_id: str,
+    epoch: int,
+    lock_public_key: bytes,
+    vault_public_key: bytes,
+) -> bytes:
+    """The key-derivation key that one lock shares with the town's vault in one vault epoch.
+
+    Both X25519 public keys are bound, so that no other pair of keys leads to the same kdk.
+    """
+    named = ["kannuki-kdk", town, lock_id, epoch, lock_public_key, vault_public_key]
+    return hkdf_sha256(shared_secret, cbor.encode(named))
 
 
 def proof_key(kdk: bytes, raw_token: bytes) -> bytes:
@@ -30,3 +41,8 @@ def proof_key(kdk: bytes, raw_token: bytes) -> bytes:
 def audit_key(kdk: bytes) -> bytes:
     """The key under which a lock seals the records that others carry home."""
     return hkdf_sha256(kdk, cbor.encode(["kannuki-audit", KEY_BYTES]))
+
+
+def audit_cipher_key(kdk: bytes, salt: bytes) -> bytes:
+    """The AES-256 key that hides one parcel of records from whoever carries it."""
+    return hkdf_sha256(kdk, cbor.encode(["kannuki-audit-cipher", KEY_BYTES, salt]))

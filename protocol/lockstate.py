@@ -1,8 +1,8 @@
 """The map with which a lock answers REQUEST_STATE: keys and codes, append only.
 
 Values: BOLT and DOOR hold the codes below; versions and sequence numbers are unsigned; the times
-are the ends of the lock's TimeBound in Unix seconds, or null. Code 0 of BOLT and 2 of DOOR mean
-unknown; a lock of ours never says so, a reader must expect it.
+are the ends of the lock's TimeBound in Unix seconds, hi null when nobody knows. Code 0 of BOLT and
+2 of DOOR mean unknown; a lock of ours never says so, a reader must expect it.
 """
 
 STATE_BOLT = 1
@@ -13,6 +13,12 @@ STATE_TIME_LO = 5
 STATE_TIME_HI = 6
 STATE_OLDEST_SEQ = 7
 STATE_JOURNAL_EPOCH = 8
+STATE_KEYSET_VERSION = 9
+STATE_CONFIG_VERSION = 10
+STATE_ACKED_SEQ = 11  # the newest record that the town has acknowledged
+STATE_KEYPAD = 12
+STATE_HELD_OPEN = 13  # false, or true while a hold-open or an evacuation lasts
+STATE_LOST_RECORDS = 14  # events since the start that storage refused
 
 BOLT_UNKNOWN = 0
 BOLT_LOCKED = 1
@@ -23,3 +29,8 @@ BOLT_JAMMED = 4
 LEAF_OPEN = 0
 LEAF_CLOSED = 1
 LEAF_UNKNOWN = 2
+
+KEYPAD_READY = 0
+KEYPAD_WAITS = 1
+KEYPAD_DISABLED = 2
+KEYPAD_OFF = 3

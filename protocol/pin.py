@@ -15,7 +15,7 @@ DIGITS = 10
 QUARTER_S = 900
 LENGTHS_QUARTERS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48)  # append only, at most 16
 SERIALS = 32
-PIN_HASH_BYTES = 6
+PIN_NAME_BYTES = 8
 LOOSE_DOUBT_S = 900  # a door that is not strict accepts overlap while it doubts no more than this
 
 _LENGTH_CODES = 16
@@ -78,7 +78,7 @@ def decode(encrypt_block: Callable, lock_id: str, digits: str) -> Pin | None:
     return Pin(quarter * QUARTER_S, LENGTHS_QUARTERS[code], serial)
 
 
-def revocation_name(lock_id: str, pin: Pin) -> bytes:
-    """The 6 bytes under which a status list withdraws this PIN."""
+def name(lock_id: str, pin: Pin) -> bytes:
+    """8 bytes that stand for this PIN in audit records and, cut to 6, in a status list."""
     named = ["kannuki-pin", lock_id, pin.starts_at, pin.quarters, pin.serial]
-    return sha256(cbor.encode(named))[:PIN_HASH_BYTES]
+    return sha256(cbor.encode(named))[:PIN_NAME_BYTES]

@@ -22,6 +22,14 @@ SCOPE = 37  # the token does not grant this command
 REVOKED = 38  # withdrawn by the town
 JAMMED = 39  # the bolt did not reach its end stop
 STORAGE = 40  # the lock could not record the opening, so it did not open
+SPENT = 41  # a single opening that has been used
+TIME_REJECTED = 42  # signed time that contradicts a healthy clock or the floor, or another nonce
+OTHER_BASE = 43  # a delta from a version that this lock does not hold: send the whole
+PIN_REFUSED = 44  # a wrong PIN, or not its time
+PIN_WAIT = 45  # after wrong PINs the keypad rests; the right one is refused too
+PIN_DISABLED = 46  # a hundred wrong PINs: staff must clear the keypad
+PIN_NOT_HERE = 47  # this door takes no PINs
+FULL = 48  # no room left for what was brought: try again later
 
 NAMES = {
     MALFORMED: "MALFORMED",
@@ -41,6 +49,14 @@ NAMES = {
     REVOKED: "REVOKED",
     JAMMED: "JAMMED",
     STORAGE: "STORAGE",
+    SPENT: "SPENT",
+    TIME_REJECTED: "TIME_REJECTED",
+    OTHER_BASE: "OTHER_BASE",
+    PIN_REFUSED: "PIN_REFUSED",
+    PIN_WAIT: "PIN_WAIT",
+    PIN_DISABLED: "PIN_DISABLED",
+    PIN_NOT_HERE: "PIN_NOT_HERE",
+    FULL: "FULL",
 }
 
 _FIRST_AUTHENTICATED = 32

@@ -2,11 +2,12 @@
 
 Decides the bytes, not the conduct: the lock's side lives in firmware/core/session.py, the
 holder's in protocol/holder.py. A message is one type byte and one CBOR item; in messages with a
-MAC, the MAC is the last 16 bytes and covers the raw bytes before it, with lengths prefixed, under
-a label of its own per direction. Message types and labels are forever (docs/spec/wire.md).
+MAC, the MAC is the last 16 bytes and covers the raw bytes of everything said before, HELLO first,
+with lengths prefixed, under a label of its own per direction. `greeting` below is the pair (HELLO,
+CHALLENGE) as they were sent. Message types and labels are forever (docs/spec/wire.md).
 
     holder -> lock   HELLO         [version]
-    lock -> holder   CHALLENGE     [version, lock_id, nonce, time, keyset_version,
+    lock -> holder   CHALLENGE     [version, lock_id, nonce, [lo, hi / null], keyset_version,
                                     status_version, config_version, [epoch, ...], max_fragment]
     holder -> lock   PRESENTATION  [nonce, raw_token, command] MAC_h
     lock -> holder   OUTCOME       [reason, detail, head_seq, head_hash] MAC_l
@@ -15,15 +16,15 @@ a label of its own per direction. Message types and labels are forever (docs/spe
     lock -> holder   REFUSAL       [reason]               unauthenticated, advisory
 """
 
-from protocol import cbor, reasons
-from protocol.cbor import CborError
-from protocol.crypto import MAC_BYTES, hmac_sha256, sha256
+from protocol import cbor, forms, reasons, timebound
+from protocol.crypto import HASH_BYTES, MAC_BYTES, hmac_sha256, sha256
+from protocol.forms import are_uints, is_bytes, is_uint
 from protocol.frames import MAX_FRAGMENT_BYTES, MIN_FRAGMENT_BYTES
 from protocol.shim import Any
 from protocol.timebound import TimeBound
 from protocol.token import MAX_TOKEN_BYTES, is_lock_id
 
-WIRE_VERSION = 0
+WIRE_VERSION = 1
 NONCE_BYTES = 16
 MAX_PRESENTATION_BYTES = MAX_TOKEN_BYTES + 64
 MAX_HELLO_BYTES = 16
@@ -41,17 +42,34 @@ COMMAND_UNLOCK = 1
 COMMAND_UNLOCK_REMOTE = 2
 COMMAND_LOCK = 3
 COMMAND_SYNC = 4  # opens no door: starts housekeeping requests
+COMMAND_HOLD_OPEN = 5  # until the token ends, the door's longest hold, or COMMAND_LOCK
+COMMAND_EVACUATE = 6  # hold open, with an alarm
 
-# Operations of a request (after an outcome with reason OK). Append only.
+# Operations of a request. Append only.
 REQUEST_STATE = 1  # null -> state map
-REQUEST_AUDIT = 2  # [from_seq, max_records] -> [batch, seal] (audit.encode_batch)
-REQUEST_STATUS_LIST = 3  # signed document -> version now held
+REQUEST_AUDIT = 2  # [from_seq, max_records] -> [parcel, seal] (audit.pack)
+REQUEST_STATUS_PART = (
+    3  # [header document, offset, piece of the entries] -> next offset, or version
+)
+REQUEST_STATUS_DELTA = 4  # [header document, base version, additions] -> version now held
+REQUEST_KEYSET = 5  # signed document -> version now held
+REQUEST_CONFIG = 6  # signed document -> version now held
+REQUEST_TIME = 7  # signed answer to this session's challenge nonce -> [lo, hi]
+REQUEST_TIME_RESET = 8  # the same by a root -> [lo, hi]
+REQUEST_ACK = 9  # signed acknowledgement -> newest seq acknowledged
+REQUEST_HEAD = 10  # nonce -> signed head
+REQUEST_TOKEN = 11  # raw token -> null: its signature is checked ahead of its use
+REQUEST_CLEAR_KEYPAD = 12  # null -> null
 
 OK = 0
+
+# Outcomes after which a session stays open, to bring documents that may change the lock's mind.
+OPEN_FOR_DOCUMENTS = (reasons.NOT_YET_VALID, reasons.EXPIRED, reasons.TIME_UNKNOWN)
 
 # Keys of an outcome's detail map. Append only.
 DETAIL_OPENS_AT = 1
 DETAIL_RELOCK_AFTER_MS = 2
+DETAIL_HELD_UNTIL = 3
 
 _LABEL_PRESENTATION = b"kannuki1-H"
 _LABEL_OUTCOME = b"kannuki1-L"
@@ -64,13 +82,13 @@ class SessionError(ValueError):
 
 
 class Challenge:
-    """What a lock says of itself at the start; `time` is a TimeBound, or None if unknown."""
+    """What a lock says of itself at the start."""
 
     def __init__(
         self,
         lock_id: str,
         nonce: bytes,
-        time: TimeBound | None,
+        time: TimeBound,
         versions: tuple,
         epochs: list,
         max_fragment: int,
@@ -98,29 +116,33 @@ class Outcome:
 # --- forms ---
 
 
+def stays_open(reason: int) -> bool:
+    """Whether requests may follow an outcome with this reason."""
+    return reason == OK or reason in OPEN_FOR_DOCUMENTS
+
+
 def encode_hello(version: int = WIRE_VERSION) -> bytes:
     """The holder's first message."""
     return _message(HELLO, [version])
 
 
 def decode_hello(body: bytes) -> int:
-    """The newest wire version that the holder speaks. Raises SessionError.
+    """The newest wire version that the holder speaks; the lock answers in it or in its own newest.
 
-    Longer bodies are refused unread: this is the first thing a stranger says, and thousands of
-    empty items would fill a small heap.
+    Raises SessionError. Longer bodies are refused unread: this is the first thing a stranger says,
+    and thousands of empty items would fill a small heap.
     """
     _need(len(body) <= MAX_HELLO_BYTES)
     (version,) = _array(body, 1)
-    _need(_is_uint(version))
+    _need(is_uint(version))
     return version
 
 
 def encode_challenge(challenge: Challenge) -> bytes:
     """The lock's first message."""
-    time = challenge.time
     keyset, status, config = challenge.versions
     members = [challenge.version, challenge.lock_id, challenge.nonce]
-    members.append(None if time is None else [time.lo, time.hi])
+    members.append(timebound.to_wire(challenge.time))
     members += [keyset, status, config, challenge.epochs, challenge.max_fragment]
     return _message(CHALLENGE, members)
 
@@ -128,10 +150,10 @@ def encode_challenge(challenge: Challenge) -> bytes:
 def decode_challenge(body: bytes) -> Challenge:
     """The challenge in `body`. Raises SessionError."""
     version, lock_id, nonce, time, keyset, status, config, epochs, largest = _array(body, 9)
-    _need(_is_uint(version) and is_lock_id(lock_id) and _is_bytes(nonce, NONCE_BYTES))
-    _need(all(_is_uint(v) for v in (keyset, status, config)))
-    _need(isinstance(epochs, list) and 0 < len(epochs) <= 2 and all(_is_uint(e) for e in epochs))
-    _need(_is_uint(largest) and MIN_FRAGMENT_BYTES <= largest <= MAX_FRAGMENT_BYTES)
+    _need(is_lock_id(lock_id) and is_bytes(nonce, NONCE_BYTES))
+    _need(are_uints(version, keyset, status, config, largest))
+    _need(isinstance(epochs, list) and 0 < len(epochs) <= 2 and are_uints(*epochs))
+    _need(MIN_FRAGMENT_BYTES <= largest <= MAX_FRAGMENT_BYTES)
     versions = (keyset, status, config)
     return Challenge(lock_id, nonce, _time(time), versions, epochs, largest, version)
 
@@ -144,7 +166,7 @@ def encode_presentation(nonce: bytes, raw_token: bytes, command: int) -> bytes:
 def decode_presentation(body: bytes) -> tuple:
     """(nonce, raw_token, command). Raises SessionError."""
     nonce, raw_token, command = _array(body, 3)
-    _need(_is_bytes(nonce, NONCE_BYTES) and isinstance(raw_token, bytes) and _is_uint(command))
+    _need(is_bytes(nonce, NONCE_BYTES) and isinstance(raw_token, bytes) and is_uint(command))
     return nonce, raw_token, command
 
 
@@ -164,8 +186,8 @@ def encode_outcome(outcome: Outcome) -> bytes:
 def decode_outcome(body: bytes) -> Outcome:
     """The outcome in `body`. Raises SessionError."""
     reason, detail, head_seq, head_hash = _array(body, 4)
-    _need(_is_uint(reason) and isinstance(detail, dict))
-    _need(_is_uint(head_seq) and _is_bytes(head_hash, 32))
+    _need(is_uint(reason) and isinstance(detail, dict))
+    _need(is_uint(head_seq) and is_bytes(head_hash, HASH_BYTES))
     return Outcome(reason, detail, head_seq, head_hash)
 
 
@@ -177,7 +199,7 @@ def encode_request(counter: int, operation: int, argument: Any) -> bytes:
 def decode_request(body: bytes) -> tuple:
     """(counter, operation, argument). Raises SessionError."""
     counter, operation, argument = _array(body, 3)
-    _need(_is_uint(counter) and _is_uint(operation))
+    _need(is_uint(counter) and is_uint(operation))
     return counter, operation, argument
 
 
@@ -189,7 +211,7 @@ def encode_reply(counter: int, reason: int, value: Any) -> bytes:
 def decode_reply(body: bytes) -> tuple:
     """(counter, reason, value). Raises SessionError."""
     counter, reason, value = _array(body, 3)
-    _need(_is_uint(counter) and _is_uint(reason))
+    _need(is_uint(counter) and is_uint(reason))
     return counter, reason, value
 
 
@@ -201,7 +223,7 @@ def encode_refusal(reason: int) -> bytes:
 def decode_refusal(body: bytes) -> int:
     """The advisory reason. Raises SessionError, also for one that only a MAC may vouch for."""
     (reason,) = _array(body, 1)
-    _need(_is_uint(reason) and reason != OK and not reasons.needs_mac(reason))
+    _need(is_uint(reason) and reason != OK and not reasons.needs_mac(reason))
     return reason
 
 
@@ -220,21 +242,21 @@ def split_mac(message: bytes) -> tuple:
 # --- what the MACs cover ---
 
 
-def presentation_mac(key: bytes, challenge: bytes, presentation: bytes) -> bytes:
-    """MAC_h over the raw challenge and the raw presentation (without MAC)."""
-    return _mac(key, _LABEL_PRESENTATION, challenge, presentation)
+def presentation_mac(key: bytes, greeting: tuple, presentation: bytes) -> bytes:
+    """MAC_h over the greeting and the raw presentation (without MAC)."""
+    return _mac(key, _LABEL_PRESENTATION, *greeting, presentation)
 
 
 def outcome_mac(
-    key: bytes, challenge: bytes, presentation: bytes, mac_h: bytes, outcome: bytes
+    key: bytes, greeting: tuple, presentation: bytes, mac_h: bytes, outcome: bytes
 ) -> bytes:
     """MAC_l over everything that was said, the outcome (without MAC) last."""
-    return _mac(key, _LABEL_OUTCOME, challenge, presentation, mac_h, outcome)
+    return _mac(key, _LABEL_OUTCOME, *greeting, presentation, mac_h, outcome)
 
 
-def transcript(challenge: bytes, presentation: bytes, outcome: bytes) -> bytes:
+def transcript(greeting: tuple, presentation: bytes, outcome: bytes) -> bytes:
     """The 32 bytes that bind later requests and replies to this session alone."""
-    return sha256(*_prefixed(challenge, presentation, outcome))
+    return sha256(*_prefixed(*greeting, presentation, outcome))
 
 
 def request_mac(key: bytes, bound: bytes, request: bytes) -> bytes:
@@ -267,30 +289,16 @@ def _message(kind: int, members: list) -> bytes:
 
 
 def _array(body: bytes, count: int) -> list:
-    try:
-        members = cbor.decode(body)
-    except CborError as error:
-        raise SessionError(str(error))
-    _need(isinstance(members, list) and len(members) == count)
-    return members
+    return forms.array(body, count, SessionError)
 
 
-def _time(value: Any) -> TimeBound | None:
-    if value is None:
-        return None
-    _need(isinstance(value, list) and len(value) == 2 and all(_is_uint(v) for v in value))
-    _need(value[0] <= value[1])
-    return TimeBound(value[0], value[1])
+def _time(value: Any) -> TimeBound:
+    _need(isinstance(value, list) and len(value) == 2)
+    bound = timebound.from_wire(*value)
+    if bound is None:
+        raise SessionError("unexpected form")
+    return bound
 
 
 def _need(condition: bool) -> None:
-    if not condition:
-        raise SessionError("unexpected form")
-
-
-def _is_uint(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_bytes(value: Any, length: int) -> bool:
-    return isinstance(value, bytes) and len(value) == length
+    forms.need(condition, SessionError)

@@ -1,58 +1,86 @@
-"""The status list: which tokens of one lock the town has withdrawn.
+"""The status list: which tokens and PINs of one lock the town has withdrawn.
 
-Decides whether a cti is revoked and whether a document has the right form. A document is a
-COSE_Sign1 under a key with role "status"; its payload is
-[lock_id, version, issued_at, base_hour, min_iat, entries], entries being 8 bytes each: the first
-6 bytes of a cti and, as 2 bytes big endian, the hours from base_hour after which the token has
-expired. Entries are sorted, so that a lock can bisect them where they lie.
+Decides whether a name is listed, the form of the signed header, and how a newer list is made from
+an older one. The header is a COSE_Sign1 under a key with role "status"; its payload is
+
+    [lock_id, version, issued_at, kept_from_hour, [[kid, audience / null, iat], ...], count, digest]
+
+and names the entries by their number and SHA-256, so that a lock can take them in parts, or make
+them from those it has and a few additions (a delta), and needs to hold none of them in memory.
+An entry is 8 bytes: the first 6 of a cti or PIN name, then, big endian, the hour in which it
+expires (rounded up, hours since 1970 modulo 65536). Entries are sorted, to be bisected where they
+lie. A list holds every entry whose hour is not before kept_from_hour; a lock takes none that drops
+an entry before its own clock says that it has expired. Rows of min_iat withdraw in one step
+everything that one key issued, for one audience or all (null), before a second.
 """
 
-from protocol import cbor, cose
-from protocol.cbor import CborError
-from protocol.shim import Iterable
-from protocol.token import CTI_BYTES, is_lock_id
+from protocol import cbor, cose, forms
+from protocol.crypto import HASH_BYTES, sha256
+from protocol.forms import are_uints, is_bytes, is_uint
+from protocol.keys import KID_BYTES
+from protocol.shim import Any, Callable, Iterable
+from protocol.token import is_group_id, is_lock_id
 
 CONTEXT = b"kannuki-status"
 PREFIX_BYTES = 6
 ENTRY_BYTES = 8
 MAX_ENTRIES = 2000
-_HOUR_S = 3600
-_MAX_HOURS = 0xFFFF
+MAX_MIN_IAT_ROWS = 16
+HOUR_S = 3600
+_HOURS = 1 << 16
 
 
 class StatusListError(ValueError):
-    """The payload is not a status list of our one form."""
+    """A header, or entries, of another form."""
 
 
-class StatusList:
-    """version: never falls on a lock; min_iat: tokens issued before it are revoked (0: none)."""
+class StatusHeader:
+    """version: never falls on a lock; min_iat: rows (kid, audience or None, Unix second)."""
 
     def __init__(
         self,
         lock_id: str,
         version: int,
         issued_at: int,
-        base_hour: int,
-        min_iat: int,
-        entries: bytes,
+        kept_from_hour: int,
+        min_iat: list,
+        count: int,
+        digest: bytes,
     ) -> None:
         self.lock_id = lock_id
         self.version = version
         self.issued_at = issued_at
-        self.base_hour = base_hour
+        self.kept_from_hour = kept_from_hour
         self.min_iat = min_iat
-        self.entries = entries
+        self.count = count
+        self.digest = digest
 
-    def revokes(self, cti: bytes, issued_at: int) -> bool:
-        """Whether the token with this cti, issued at this Unix second, is withdrawn."""
-        return issued_at < self.min_iat or self._holds(cti[:PREFIX_BYTES])
 
-    def _holds(self, prefix: bytes) -> bool:
-        low, high = 0, len(self.entries) // ENTRY_BYTES
+class StatusList:
+    """A header and `read(offset, size) -> bytes` over its entries, wherever they lie."""
+
+    def __init__(self, header: StatusHeader, read: Callable) -> None:
+        self.header = header
+        self.read = read
+
+    @property
+    def version(self) -> int:
+        return self.header.version
+
+    def revokes(self, cti: bytes, kid: bytes, audience: str, issued_at: int) -> bool:
+        """Whether the token that key `kid` issued at this second is withdrawn."""
+        for row_kid, row_audience, least in self.header.min_iat:
+            if row_kid == kid and row_audience in (None, audience) and issued_at < least:
+                return True
+        return self.lists(cti)
+
+    def lists(self, name: bytes) -> bool:
+        """Whether a cti or PIN name (its first 6 bytes count) is among the entries."""
+        prefix = name[:PREFIX_BYTES]
+        low, high = 0, self.header.count
         while low < high:
             middle = (low + high) // 2
-            at = middle * ENTRY_BYTES
-            found = self.entries[at : at + PREFIX_BYTES]
+            found = self.read(middle * ENTRY_BYTES, PREFIX_BYTES)
             if found == prefix:
                 return True
             if found < prefix:
@@ -62,69 +90,131 @@ class StatusList:
         return False
 
 
+def in_memory(header: StatusHeader, entries: bytes) -> StatusList:
+    """The list whose entries are at hand. Raises StatusListError when they are not the header's."""
+    if len(entries) != header.count * ENTRY_BYTES or sha256(entries) != header.digest:
+        raise StatusListError("the entries are not those of the header")
+    return StatusList(header, lambda offset, size: entries[offset : offset + size])
+
+
 def empty(lock_id: str) -> StatusList:
     """The list of a lock that has never been told of a revocation: version 0."""
-    return StatusList(lock_id, 0, 0, 0, 0, b"")
+    return in_memory(StatusHeader(lock_id, 0, 0, 0, [], 0, sha256()), b"")
 
 
 def build(
-    lock_id: str, version: int, issued_at: int, min_iat: int, revoked: Iterable
-) -> StatusList:
-    """A list from `revoked`, pairs of (cti: 8 bytes, expires_at: Unix seconds)."""
-    base_hour = issued_at // _HOUR_S
-    entries = sorted(_entry(cti, expires_at, base_hour) for cti, expires_at in revoked)
+    lock_id: str,
+    version: int,
+    issued_at: int,
+    revoked: Iterable,
+    min_iat: list | None = None,
+    kept_from_hour: int = 0,
+) -> tuple:
+    """(StatusHeader, entries) of `revoked`, pairs (cti or PIN name, expires_at: Unix seconds).
+
+    Raises StatusListError when there are too many.
+    """
+    entries = sorted(
+        entry(name, expires_at)
+        for name, expires_at in revoked
+        if _hour(expires_at) >= kept_from_hour
+    )
     if len(entries) > MAX_ENTRIES:
         raise StatusListError("more than 2000 entries: raise min_iat instead")
-    return StatusList(lock_id, version, issued_at, base_hour, min_iat, b"".join(entries))
+    raw = b"".join(entries)
+    rows = list(min_iat or [])
+    header = StatusHeader(
+        lock_id, version, issued_at, kept_from_hour, rows, len(entries), sha256(raw)
+    )
+    return header, raw
 
 
-def encode(status: StatusList) -> bytes:
+def entry(name: bytes, expires_at: int) -> bytes:
+    """The 8 bytes that withdraw a cti or PIN name until it expires by itself."""
+    if len(name) < PREFIX_BYTES:
+        raise StatusListError("a name has at least 6 bytes")
+    return name[:PREFIX_BYTES] + (_hour(expires_at) % _HOURS).to_bytes(2, "big")
+
+
+def is_kept(raw_entry: bytes, kept_from_hour: int) -> bool:
+    """Whether an entry's hour is `kept_from_hour` or later (within 3.7 years of it)."""
+    hour = int.from_bytes(raw_entry[PREFIX_BYTES:ENTRY_BYTES], "big")
+    return (hour - kept_from_hour) % _HOURS < _HOURS // 2
+
+
+def merge(older: StatusList, additions: bytes, kept_from_hour: int) -> Iterable:
+    """The entries, one by one and sorted, of `older` still kept and the sorted `additions`."""
+    at, count = 0, older.header.count
+    added, added_end = 0, len(additions)
+    old = None
+    while at < count or old is not None or added < added_end:
+        if old is None and at < count:
+            old = older.read(at * ENTRY_BYTES, ENTRY_BYTES)
+            at += 1
+            if not is_kept(old, kept_from_hour):
+                old = None
+            continue
+        new = additions[added : added + ENTRY_BYTES]
+        if old is None or (new and new < old):
+            added += ENTRY_BYTES
+            yield new
+        else:
+            if new == old:
+                added += ENTRY_BYTES
+            yield old
+            old = None
+
+
+def encode(header: StatusHeader) -> bytes:
     """The payload that the status key signs."""
-    return cbor.encode(
+    payload = cbor.encode(
         [
-            status.lock_id,
-            status.version,
-            status.issued_at,
-            status.base_hour,
-            status.min_iat,
-            status.entries,
+            header.lock_id,
+            header.version,
+            header.issued_at,
+            header.kept_from_hour,
+            [list(row) for row in header.min_iat],
+            header.count,
+            header.digest,
         ]
     )
+    decode(payload)
+    return payload
 
 
-def decode(payload: bytes) -> StatusList:
-    """The list in a payload. Raises StatusListError for anything but our one form."""
-    try:
-        members = cbor.decode(payload)
-    except CborError as error:
-        raise StatusListError(str(error))
-    if not isinstance(members, list) or len(members) != 6:
-        raise StatusListError("unexpected members")
-    lock_id, numbers, entries = members[0], members[1:5], members[5]
-    if not is_lock_id(lock_id) or not isinstance(entries, bytes):
-        raise StatusListError("unexpected members")
-    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
-        raise StatusListError("unexpected members")
-    _check_entries(entries)
-    return StatusList(lock_id, numbers[0], numbers[1], numbers[2], numbers[3], entries)
+def decode(payload: bytes) -> StatusHeader:
+    """The header in a payload. Raises StatusListError for anything but our one form."""
+    members = forms.array(payload, 7, StatusListError)
+    lock_id, version, issued_at, kept_from_hour, rows, count, digest = members
+    _need(is_lock_id(lock_id) and are_uints(version, issued_at, kept_from_hour, count))
+    _need(version > 0 and count <= MAX_ENTRIES and is_bytes(digest, HASH_BYTES))
+    _need(isinstance(rows, list) and len(rows) <= MAX_MIN_IAT_ROWS)
+    min_iat = [_row(row) for row in rows]
+    return StatusHeader(lock_id, version, issued_at, kept_from_hour, min_iat, count, digest)
 
 
 def parse(document: bytes) -> tuple:
-    """(Signed, StatusList) of an unverified document. Raises CoseError or StatusListError."""
+    """(Signed, StatusHeader) of an unverified document. Raises CoseError or StatusListError."""
     signed = cose.decode(document)
     return signed, decode(signed.payload)
 
 
-def _entry(cti: bytes, expires_at: int, base_hour: int) -> bytes:
-    if len(cti) != CTI_BYTES:
-        raise StatusListError("cti has 8 bytes")
-    hours = -(-expires_at // _HOUR_S) - base_hour
-    return cti[:PREFIX_BYTES] + min(max(hours, 0), _MAX_HOURS).to_bytes(2, "big")
+def check_order(previous: bytes, raw_entry: bytes) -> None:
+    """Raise StatusListError unless `raw_entry` may follow `previous` (b"": it is the first)."""
+    _need(len(raw_entry) == ENTRY_BYTES and previous < raw_entry)
 
 
-def _check_entries(entries: bytes) -> None:
-    if len(entries) % ENTRY_BYTES or len(entries) > MAX_ENTRIES * ENTRY_BYTES:
-        raise StatusListError("entries have 8 bytes each, at most 2000")
-    for at in range(ENTRY_BYTES, len(entries), ENTRY_BYTES):
-        if entries[at - ENTRY_BYTES : at] > entries[at : at + ENTRY_BYTES]:
-            raise StatusListError("entries are not sorted")
+def _row(row: Any) -> tuple:
+    _need(isinstance(row, list) and len(row) == 3)
+    kid, audience, least = row
+    _need(is_bytes(kid, KID_BYTES) and is_uint(least))
+    _need(audience is None or is_lock_id(audience) or is_group_id(audience))
+    return kid, audience, least
+
+
+def _hour(expires_at: int) -> int:
+    return -(-expires_at // HOUR_S)
+
+
+def _need(condition: bool) -> None:
+    forms.need(condition, StatusListError)

@@ -1,26 +1,54 @@
 """Time as an interval, honest about doubt: the true time lies in [lo, hi], both Unix seconds.
 
-Decides how an interval relates to a token's window [not_before, expires_at). Reads no clock.
+Decides how an interval relates to a window [start, end), and its form on the wire:
+[lo, hi], or [lo, null] when nobody knows how late it is. Reads no clock.
 """
 
+from protocol.forms import is_uint
+from protocol.shim import Any
+
 BEFORE, INSIDE, AFTER, UNSURE = "before", "inside", "after", "unsure"
+FOREVER = (1 << 40) - 1  # later than any time on the wire; as `hi`: nobody knows
 
 
 class TimeBound:
-    """`lo` <= true time <= `hi`. A trusted clock has lo == hi."""
+    """`lo` <= true time <= `hi`. Raises ValueError for an empty or impossible interval."""
 
-    def __init__(self, lo: int, hi: int) -> None:
-        if lo > hi:
-            raise ValueError("lo is after hi")
+    def __init__(self, lo: int, hi: int = FOREVER) -> None:
+        if not 0 <= lo <= hi <= FOREVER:
+            raise ValueError("lo is after hi, or beyond any time")
         self.lo = lo
         self.hi = hi
 
-    def relation(self, not_before: int, expires_at: int) -> str:
-        """Where now lies relative to the window: BEFORE, INSIDE, AFTER, or UNSURE."""
-        if not_before <= self.lo and self.hi < expires_at:
+    @property
+    def doubt(self) -> int:
+        """Seconds between the ends."""
+        return self.hi - self.lo
+
+    def relation(self, start: int, end: int) -> str:
+        """Where now lies relative to the window [start, end): BEFORE, INSIDE, AFTER, UNSURE."""
+        if start <= self.lo and self.hi < end:
             return INSIDE
-        if self.lo >= expires_at:
+        if self.lo >= end:
             return AFTER
-        if self.hi < not_before:
+        if self.hi < start:
             return BEFORE
         return UNSURE
+
+
+def unknown() -> TimeBound:
+    """The bound of a clock that was never set."""
+    return TimeBound(0)
+
+
+def to_wire(bound: TimeBound) -> list:
+    """[lo, hi / None]."""
+    return [bound.lo, None if bound.hi == FOREVER else bound.hi]
+
+
+def from_wire(lo: Any, hi: Any) -> TimeBound | None:
+    """The bound in two members; None when they are none."""
+    if not is_uint(lo) or not (hi is None or is_uint(hi)):
+        return None
+    hi = FOREVER if hi is None else hi
+    return TimeBound(lo, hi) if lo <= hi <= FOREVER else None
