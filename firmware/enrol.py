@@ -9,9 +9,8 @@ import binascii
 import json
 import os
 
-from firmware.core import enrolment
+from firmware.core import enrolment, secrets
 from firmware.core import identity as identities
-from firmware.core import secrets
 from firmware.core.ed25519 import verify
 from firmware.core.identity import Identity, NotEnrolled
 from firmware.core.secrets import Secrets

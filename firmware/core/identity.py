@@ -27,7 +27,7 @@ class NotEnrolled(ValueError):
 
 
 class Identity:
-    """roots: two Ed25519 keys; enrolled_time: (Unix seconds, error in seconds) told by the bench."""
+    """roots: two Ed25519 keys; enrolled_time: what the bench said, (Unix seconds, error_s)."""
 
     def __init__(
         self, town: str, lock_id: str, journal_epoch: int, roots: tuple, enrolled_time: tuple

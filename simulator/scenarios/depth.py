@@ -14,8 +14,9 @@ from types import TracebackType
 
 from kannuki.enrolment import EnrolmentFile
 from kannuki.errors import KannukiError
-from protocol import audit, keys, session
-from protocol.holder import Credential
+from protocol import audit, holder, session
+from protocol import token as tokens
+from protocol.holder import Credential, HolderSession
 from simulator.phone.opening import Result, Surroundings, Transport, attempt
 from simulator.scenarios.home import Home
 from simulator.scenarios.orders import Orders
@@ -60,8 +61,8 @@ class Depth(ABC):
     ) -> None: ...
 
     @abstractmethod
-    async def set_clock(self, unix_s: int) -> None:
-        """Put the lock's clock to a time, where it stands."""
+    async def set_town_clock(self, unix_s: int) -> None:
+        """Put the clocks of the town and of the lock's board to a later time; they go on there."""
 
     @abstractmethod
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
@@ -95,6 +96,20 @@ class Depth(ABC):
         """A right to this lock; times are Unix seconds."""
         return self.keys.credential(self.enrolment, not_before, expires_at, permissions, cti)
 
+    async def set_clock(self, unix_s: int) -> None:
+        """It is `unix_s` now: the lock learns it as it learns any time, by a signed answer."""
+        await self.set_town_clock(unix_s)
+        keeper = self.credential(b"the town", unix_s - 60, unix_s + 60, tokens.MAINTAIN)
+        machine = HolderSession(keeper, session.COMMAND_SYNC, self.around.random_bytes)
+        async with self.near() as link:
+            await _converse(link, machine, machine.start())
+            nonce = machine.challenge.nonce
+            document = self.keys.time_answer(self.enrolment.lock_id, nonce, unix_s, 0)
+            request = machine.request(session.REQUEST_TIME, document)
+            event = await _converse(link, machine, request)
+        if event[:2] != (holder.REPLY, session.OK):
+            raise DepthError(f"the lock did not take the time: {event}")
+
     async def present_near(self, credential: Credential) -> Result:
         """One attempt at the door, waiting for the bolt when it was granted."""
         async with self.near() as link:
@@ -123,8 +138,8 @@ class Depth(ABC):
     async def deliver_status_list(self, version: int, revoked: list[tuple[bytes, int]]) -> None:
         """Have the gateway carry a status list to the lock."""
         lock_id, issued_at = self.enrolment.lock_id, int(self.wall_s())
-        document = self.keys.status_list(lock_id, version, issued_at, revoked)
-        await self._orders.put_status_list(lock_id, document, version)
+        document, entries = self.keys.status_list(lock_id, version, issued_at, revoked)
+        await self._orders.put_status_list(lock_id, document, entries, version)
 
     async def rest(self) -> None:
         """Until the bolt is out again after every opening so far, and its records are home."""
@@ -143,8 +158,7 @@ class Depth(ABC):
     def _trust(self, enrolment: EnrolmentFile, say: Callable[[str, bytes], None]) -> None:
         """The lock is enrolled: what its cloud knows and says begins here."""
         self.enrolment = enrolment
-        audit_key = keys.audit_key(self.keys.kdk(enrolment))
-        self.home = Home(TOWN, {enrolment.lock_id: audit_key}, say)
+        self.home = Home(TOWN, {enrolment.lock_id: self.keys.kdk(enrolment)}, say)
         self._orders = Orders(self.home, self.until, self.wall_s)
 
     def _noted(self, result: Result) -> Result:
@@ -160,3 +174,11 @@ class Depth(ABC):
 
     def _has_booted(self) -> bool:
         return self._count(audit.BOOT) == self._boots
+
+
+async def _converse(link: Transport, machine: HolderSession, events: list) -> tuple:
+    """The event that ends what `events` begin."""
+    while events[-1][0] == holder.SEND:
+        await link.send(events[-1][1])
+        events = machine.receive(await link.receive())
+    return events[-1]

@@ -1,7 +1,8 @@
 """One evening at one door, written once for every depth.
 
 Decides what happens at which second and what each person must be told; the records that come home
-must then be the same bytes at every depth. Tokens have fixed ids, so that they can be.
+must then say the same at every depth, all but the second within a step: a lock's time is an
+interval that honestly depends on how long things took. Tokens have fixed ids.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from simulator.town_keys import RESIDENT
 LOCK_ID = "scenario"
 T0 = 1_796_115_600  # 2026-12-01 18:00 in Tokyo
 HOUR_S = 3600
+STEP_S = 60
 
 WHO = {
     b"person-A": "A",
