@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from firmware.core import ed25519
 from firmware.core import ed25519_curve as curve
 from firmware.tools import generate_ed25519_rv32, generate_ed25519_viper
 from kannuki.errors import InputError
+from provisioning import image
+from provisioning.cli import provision
 from provisioning.tree import ARCHITECTURES, architecture_of, device_tree
 from tests.firmware.generate_ed25519_edges import TARGET, exact, libsodium, mixed
 
@@ -92,6 +95,18 @@ def test_machine_code_is_built_for_every_architecture(architecture: str) -> None
 )
 def test_a_boards_usual_name_tells_its_architecture(board: str, architecture: str) -> None:
     assert architecture_of(board) == architecture
+
+
+def test_an_image_is_renewed_with_the_machine_code_of_its_chip(tmp_path: Path) -> None:
+    flash = tmp_path / "lock.img"
+    image.create(flash, device_tree())
+    for chip, there in (("esp32c3", True), ("esp32", False)):
+        done = CliRunner().invoke(provision, ["update", str(flash), "--chip", chip, "--json"])
+        assert json.loads(done.output)["changed"]
+        assert ("/lib/firmware/core/ed25519_rv32_viper.mpy" in image.listing(flash)) == there
+    refused = CliRunner().invoke(provision, ["update", str(flash), "--chip", "esp8266"])
+    assert isinstance(refused.exception, InputError)
+    assert "esp32c3" in refused.exception.remedy
 
 
 def test_an_unknown_board_is_refused_by_name() -> None:
