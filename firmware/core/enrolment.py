@@ -15,7 +15,6 @@ from protocol import keyset as keysets
 from protocol import lockconfig, verify
 from protocol.cose import CoseError
 from protocol.crypto import Crypto
-from protocol.keys import KEY_BYTES
 from protocol.keyset import Keyset, KeysetError
 from protocol.lockconfig import LockConfigError
 from protocol.shim import Any
@@ -40,7 +39,7 @@ def enrol(
     keyset = _checked_keyset(identity, keyset_document, crypto)
     version = _checked_config(identity, config_document, keyset, crypto)
     forget(storage)
-    raw = crypto.random_bytes(2 * KEY_BYTES)
+    raw = secrets.make(crypto.random_bytes)
     storage.write(secrets.SECRET_FILE, raw)
     DocumentStore(storage, identities.KEYSET_NAME).save(keyset_document, keyset.version)
     if config_document is not None:
