@@ -112,12 +112,14 @@ def build(
 ) -> tuple:
     """(StatusHeader, entries) of `revoked`, pairs (cti or PIN name, expires_at: Unix seconds).
 
-    Raises StatusListError when there are too many.
+    Names that give the same entry share one. Raises StatusListError when there are too many.
     """
     entries = sorted(
-        entry(name, expires_at)
-        for name, expires_at in revoked
-        if _hour(expires_at) >= kept_from_hour
+        {
+            entry(name, expires_at)
+            for name, expires_at in revoked
+            if _hour(expires_at) >= kept_from_hour
+        }
     )
     if len(entries) > MAX_ENTRIES:
         raise StatusListError("more than 2000 entries: raise min_iat instead")
