@@ -19,7 +19,7 @@ _IRQ_CENTRAL_DISCONNECT = 2
 _IRQ_GATTS_WRITE = 3
 _IRQ_MTU_EXCHANGED = 21
 
-ADVERTISE_EVERY_US = 100_000  # half of it is what a phone waits to find us, and again to connect
+ADVERTISE_EVERY_US = 100_000  # a phone waits for one to find the lock and for one to connect
 
 _MTU = 247
 _RX_BUFFER_BYTES = 512
