@@ -12,6 +12,7 @@ from protocol.audit import Head
 from protocol.forms import are_uints, is_bytes
 from protocol.session import OK, Outcome
 from protocol.shim import Any
+from protocol.timebound import FOREVER
 from protocol.token import MAINTAIN
 
 MAX_RECORDS_PER_REPLY = 8  # a reply of about 1 kB: the heap has no large free pieces
@@ -92,7 +93,13 @@ class Access:
         if command == session.COMMAND_EVACUATE:
             lock.alarm(audit.ALARM_EVACUATION, source, None)
         lock.note(door.hold_open(at + hold_s * 1000, source, at))
-        return self._outcome(OK, {session.DETAIL_RELOCK_AFTER_MS: hold_s * 1000})
+        return self._outcome(OK, self._held(hold_s))
+
+    def _held(self, hold_s: int) -> dict:
+        detail, now = {session.DETAIL_RELOCK_AFTER_MS: hold_s * 1000}, self._lock.now()
+        if now.hi != FOREVER:
+            detail[session.DETAIL_HELD_UNTIL] = now.hi + hold_s
+        return detail
 
     def _hold_s(self, token: Any, command: int) -> int:
         """How long the door may be held: no longer than its figure, no later than its window.

@@ -14,9 +14,8 @@ from types import TracebackType
 
 from kannuki.enrolment import EnrolmentFile
 from kannuki.errors import KannukiError
-from protocol import audit, holder, session
-from protocol import token as tokens
-from protocol.holder import Credential, HolderSession
+from protocol import audit, session
+from protocol.holder import Credential
 from simulator.phone.opening import Result, Surroundings, Transport, attempt
 from simulator.scenarios.home import Home
 from simulator.scenarios.orders import Orders
@@ -61,10 +60,6 @@ class Depth(ABC):
     ) -> None: ...
 
     @abstractmethod
-    async def set_town_clock(self, unix_s: int) -> None:
-        """Put the clocks of the town and of the lock's board to a later time; they go on there."""
-
-    @abstractmethod
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
         """Let time pass until something is so; False when it was not so in time."""
 
@@ -95,20 +90,6 @@ class Depth(ABC):
     ) -> Credential:
         """A right to this lock; times are Unix seconds."""
         return self.keys.credential(self.enrolment, not_before, expires_at, permissions, cti)
-
-    async def set_clock(self, unix_s: int) -> None:
-        """It is `unix_s` now: the lock learns it as it learns any time, by a signed answer."""
-        await self.set_town_clock(unix_s)
-        keeper = self.credential(b"the town", unix_s - 60, unix_s + 60, tokens.MAINTAIN)
-        machine = HolderSession(keeper, session.COMMAND_SYNC, self.around.random_bytes)
-        async with self.near() as link:
-            await _converse(link, machine, machine.start())
-            nonce = machine.challenge.nonce
-            document = self.keys.time_answer(self.enrolment.lock_id, nonce, unix_s, 0)
-            request = machine.request(session.REQUEST_TIME, document)
-            event = await _converse(link, machine, request)
-        if event[:2] != (holder.REPLY, session.OK):
-            raise DepthError(f"the lock did not take the time: {event}")
 
     async def present_near(self, credential: Credential) -> Result:
         """One attempt at the door, waiting for the bolt when it was granted."""
@@ -174,11 +155,3 @@ class Depth(ABC):
 
     def _has_booted(self) -> bool:
         return self._count(audit.BOOT) == self._boots
-
-
-async def _converse(link: Transport, machine: HolderSession, events: list) -> tuple:
-    """The event that ends what `events` begin."""
-    while events[-1][0] == holder.SEND:
-        await link.send(events[-1][1])
-        events = machine.receive(await link.receive())
-    return events[-1]

@@ -56,7 +56,7 @@ class RealDepth(Depth):
             await life.enter_async_context(self._stand.supervisor)
             self._trust(self._stand.enrol(self.keys.trust(), self._began_at), self._say)
             await self._stand.start_world()
-            await self.set_town_clock(self._began_at)
+            await self._stand.post("/clock", {"offset_s": self._offset_s})
             await self._stand.start_lock()
             port = await self._start_broker()
             await self._join_broker(life, port)
@@ -73,10 +73,6 @@ class RealDepth(Depth):
         trace: TracebackType | None,
     ) -> None:
         await self._life.aclose()
-
-    async def set_town_clock(self, unix_s: int) -> None:
-        await self._stand.post("/clock", {"unix_s": unix_s, "stepped": False})
-        self._offset_s = unix_s - int(time.time())
 
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
         ends_at = time.monotonic() + within_s

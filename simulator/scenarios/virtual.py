@@ -55,9 +55,6 @@ class VirtualDepth(Depth):
         self.town.close()
         self._folder.cleanup()
 
-    async def set_town_clock(self, unix_s: int) -> None:
-        self.town.skip_to(unix_s)
-
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
         return self.town.time.until(condition, int(within_s * 1000))
 

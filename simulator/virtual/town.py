@@ -48,18 +48,13 @@ class VirtualTown:
         self.broker = VirtualBroker(self.time, duplicates)
         self._trust = trust
         self._began_at = unix_s
-        self._skipped_s = 0.0
         self._folder = folder
         self._random_bytes = random_bytes
         self.time.at_every_step(self._let_doors_move)
 
     def wall_s(self) -> float:
         """The time of gateways, cloud and the locks' clock chips: it runs, in virtual seconds."""
-        return self._began_at + self._skipped_s + self.time.ms / 1000
-
-    def skip_to(self, unix_s: int) -> None:
-        """All of these clocks show a later time from now on; nothing happens in between."""
-        self._skipped_s += max(0.0, unix_s - self.wall_s())
+        return self._began_at + self.time.ms / 1000
 
     def wall_unix_s(self) -> int:
         """The same in whole seconds, as a clock chip shows it."""
