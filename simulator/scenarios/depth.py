@@ -23,7 +23,7 @@ from simulator.town_keys import TOWN, TownKeys
 
 GATEWAY = "gw-1"
 WALK_MS = 1000
-WITHIN_S = 40.0
+WITHIN_S = 60.0
 
 
 class DepthError(KannukiError):

@@ -19,7 +19,7 @@ LOCK_ID = "scenario"
 T0 = 1_796_115_600  # 2026-12-01 18:00 in Tokyo
 HOUR_S = 3600
 DOUBT_S = 10  # more than a lock of this evening doubts
-A_ENDS_S = 40  # A's right ends while the evening goes on
+A_ENDS_S = 45  # A's right ends while the evening goes on
 
 WHO = {
     b"person-A": "A",
