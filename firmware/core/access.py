@@ -90,9 +90,8 @@ class Access:
             return self._outcome(
                 OK, {session.DETAIL_RELOCK_AFTER_MS: lock.config.door.relock_after_ms}
             )
-        if command == session.COMMAND_EVACUATE:
-            lock.alarm(audit.ALARM_EVACUATION, source, None)
-        lock.note(door.hold_open(at + hold_s * 1000, source, at))
+        hold = door.evacuate if command == session.COMMAND_EVACUATE else door.hold_open
+        lock.note(hold(at + hold_s * 1000, source, at))
         return self._outcome(OK, self._held(hold_s))
 
     def _held(self, hold_s: int) -> dict:

@@ -6,14 +6,14 @@ methods), `ticks()` gives milliseconds that never run backwards, `rtc` as timeke
 Everything else arrives through methods with `at`, on the clock of `ticks`. A restart opens nothing.
 """
 
-from firmware.core import enrolment, pins
+from firmware.core import enrolment, keypad
 from firmware.core import identity as identities
 from firmware.core.access import Access
 from firmware.core.documents import DocumentStore
 from firmware.core.door import JAMMED, LOCKED, UNLOCKED, Door, Sensors
 from firmware.core.identity import Identity
 from firmware.core.journal import Journal
-from firmware.core.keypad import Keypad
+from firmware.core.keypad import Attempt, Keypad
 from firmware.core.secrets import Secrets
 from firmware.core.session import Sessions
 from firmware.core.statusstore import StatusStore
@@ -31,7 +31,7 @@ from protocol.statuslist import StatusList
 from protocol.timebound import TimeBound
 from protocol.verify import Trust
 
-TIME_RECORD_EVERY_MS = 3600000
+KEEP_TIME_EVERY_MS = 60000
 
 _BOLT_CODES = {
     LOCKED: lockstate.BOLT_LOCKED,
@@ -62,7 +62,6 @@ class Lock:
         lock_id = identity.lock_id
         self.journal = Journal(storage, lock_id, identity.journal_epoch)
         self._clock = _time_keeper(ticks, rtc, identity, self.journal.memory)
-        self._time_recorded_at = None
         self.statuses = StatusStore(storage, lock_id)
         self.config = _stored_config(storage, lock_id)
         keyset = identities.load_keyset(storage)
@@ -70,12 +69,16 @@ class Lock:
         self.trust = Trust(lock_id, keyset, kdks, self.statuses.current)
         self.trust.spent = self.journal.memory.spent
         self.door = Door(self.config.door, sensors, ticks())
-        self.keypad = Keypad(self._pin_failures, self._count_pin, self._judge_pin, ticks())
+        self.keypad = Keypad(
+            self._pin_failures, self._count_pin, self._judge_pin, False, ticks()
+        )
         self._apply_config()
         self.sessions = Sessions(self, Access(self))
         for issued_at in (keyset.issued_at, self.statuses.current.header.issued_at):
             self._clock.raise_lo(issued_at)
         self.record(audit.BOOT, reset_cause, audit.SOURCE_NONE)
+        self._time_kept_at = ticks()
+        self._keep_time()
 
     # --- time ---
 
@@ -85,31 +88,35 @@ class Lock:
 
     def set_time(self, answer: SignedTime, asked_at: int) -> bool:
         """Take the town's answer to a nonce given out at `asked_at`; False: it contradicts."""
-        before = self.now()
-        if not self._clock.take(answer, asked_at):
-            self.alarm(audit.ALARM_TIME, audit.SOURCE_NONE, None)
-            return False
-        if self._clock.may_persist() and self._is_news(before):
-            self._record_time(audit.TIME_SET)
-        return True
+        taken = self._clock.take(answer, asked_at)
+        self._keep_time()
+        return taken
 
     def reset_time(self, answer: SignedTime, asked_at: int) -> bool:
         """A root's word, which may lower the floor. False when it could not be recorded."""
-        self._clock.reset(answer, asked_at)
-        return self._record_time(audit.TIME_RESET)
+        bound = self._clock.reset(answer, asked_at)
+        return self._record_time(bound, audit.TIME_RESET)
 
-    def _is_news(self, before: TimeBound) -> bool:
-        """Every answer of a day would fill the journal: one an hour, and what ends doubt."""
-        if before.hi == timebound.FOREVER or self._time_recorded_at is None:
-            return True
-        return self._ticks() - self._time_recorded_at >= TIME_RECORD_EVERY_MS
+    def _keep_time(self) -> None:
+        """Write down what the clock says must outlive a restart, and its alarms."""
+        clock = self._clock
+        if clock.alarm_due():
+            self.alarm(audit.ALARM_TIME, audit.SOURCE_NONE, None)
+        bound = clock.time_set_due()
+        if bound is not None:
+            self._record_time(bound, audit.TIME_SET)
+        elif clock.checkpoint_due():
+            self._record_time(self.now(), audit.TIME_CHECKPOINT)
 
-    def _record_time(self, code: int) -> bool:
-        floor = self.now().lo
-        if not self.record(audit.TIME, code, audit.SOURCE_NONE, None, floor):
+    def _record_time(self, bound: TimeBound, code: int) -> bool:
+        try:
+            self.journal.append(bound, audit.TIME, code, audit.SOURCE_NONE, None, bound.lo)
+        except OSError:
+            self.lost_records += 1
             return False
-        self._clock.persisted(floor)
-        self._time_recorded_at = self._ticks()
+        self._clock.persisted(bound.lo)
+        if code != audit.TIME_CHECKPOINT:
+            self._clock.time_set_persisted()
         return True
 
     # --- the door and the journal ---
@@ -118,8 +125,9 @@ class Lock:
         """Take readings, let time pass, and say what the motor must do (firmware.core.door)."""
         self.note(self.door.sense(sensors, at))
         self.sessions.tick(at)
-        if self._clock.checkpoint_due():
-            self._record_time(audit.TIME_CHECKPOINT)
+        if at - self._time_kept_at >= KEEP_TIME_EVERY_MS:
+            self._time_kept_at = at
+            self._keep_time()
         return self.door.drive
 
     def note(self, events: list) -> None:
@@ -179,20 +187,34 @@ class Lock:
         self.door.configure(self.config.door)
         self.trust.groups = self.config.groups
         self.trust.doubt_s = self.config.door.doubt_s
+        self.keypad.allowed = self.config.door.pin_allowed == 1
 
     # --- the keypad ---
 
     def key_pressed(self, key: str, at: int) -> int | None:
         """One key of the keypad; the reason to show (OK: it opens), or None: go on typing."""
-        digits = self.keypad.press(key, at)
-        return None if digits is None else self._attempt(digits, at)
+        attempt = self.keypad.press(key, at)
+        return None if attempt is None else self._attempted(attempt, at)
+
+    def _attempted(self, attempt: Attempt, at: int) -> int:
+        source = audit.SOURCE_KEYPAD
+        self.note(attempt.events)
+        if attempt.reason != OK:
+            if attempt.name is not None:
+                self.record(audit.LOCK_OPERATION_ERROR, attempt.reason, source, attempt.name)
+            return attempt.reason
+        operation = audit.OPERATION_UNLOCK
+        if not self.record(audit.LOCK_OPERATION, operation, source, attempt.name):
+            return reasons.STORAGE
+        self.note(self.door.unlock(source, at))
+        return OK
 
     def clear_keypad(self, subject: bytes) -> int:
         """Staff have looked at it: the keypad works again. OK or STORAGE."""
         done = self.record(audit.KEYPAD, audit.KEYPAD_CLEARED, audit.SOURCE_HOLDER, subject)
         if not done:
             return reasons.STORAGE
-        self.keypad.clear()
+        self.keypad.clear(self._ticks())
         return OK
 
     def _pin_failures(self) -> int:
@@ -203,7 +225,7 @@ class Lock:
 
     def _judge_pin(self, digits: str) -> tuple:
         trust, door = self.trust, self.config.door
-        return pins.judge_pin(
+        return keypad.judge_pin(
             digits,
             trust.lock_id,
             trust.kdks,
@@ -240,7 +262,7 @@ class Lock:
             lockstate.STATE_KEYSET_VERSION: self.trust.keyset.version,
             lockstate.STATE_CONFIG_VERSION: self.config.version,
             lockstate.STATE_ACKED_SEQ: journal.acked_seq,
-            lockstate.STATE_KEYPAD: self._keypad_state(),
+            lockstate.STATE_KEYPAD: self.keypad.state(self._ticks()),
             lockstate.STATE_HELD_OPEN: self.door.held_open,
             lockstate.STATE_LOST_RECORDS: self.lost_records,
         }
