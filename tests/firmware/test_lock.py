@@ -352,4 +352,6 @@ def test_full_journal_drops_the_oldest_and_keeps_the_chain(town: Town) -> None:
     journal = town.lock.core.journal
     assert journal.oldest_seq == 513
     assert audit.decode_record(journal.read(1, 1)[0]).seq == 513
-    assert journal.head_seq == 1 + 9 * 256
+    gaps = [r for r in town.records() if r.event == audit.GAP]
+    assert [(gap.code, gap.value) for gap in gaps] == [(256, 257), (256, 513)]
+    assert journal.head_seq == 1 + 9 * 256 + len(gaps)

@@ -89,7 +89,9 @@ class Town:
         peer = self.connect()
         event = peer.attempt(self.keeper(), session.COMMAND_SYNC)
         assert event[0] == holder.OUTCOME, event
-        return peer.request(operation, argument)
+        answer = peer.request(operation, argument)
+        peer.leave()
+        return answer
 
     def put_status(self, version: int, revoked: list[tuple[bytes, int]]) -> tuple[Any, ...]:
         """Bring a whole status list in one part."""
@@ -118,12 +120,15 @@ class Town:
         return self.connect(mtu).attempt(credential, command)
 
     def records(self) -> list[audit.Record]:
-        """Every record of the journal, its chain checked."""
+        """Every record that the journal still has, its chain checked."""
         journal = self.lock.core.journal
-        raw = []
-        while chunk := journal.read(len(raw) + 1, 24):
+        raw, first = [], journal.oldest_seq
+        while chunk := journal.read(first + len(raw), 24):
             raw += chunk
-        return audit.check_run(raw, 1, audit.genesis(LOCK_ID, 1))[0]
+        previous = audit.genesis(LOCK_ID, 1)
+        if first > 1:
+            previous = audit.decode_record(raw[0]).previous
+        return audit.check_run(raw, first, previous)[0]
 
 
 class Peer:
