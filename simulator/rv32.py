@@ -8,6 +8,7 @@ machine code only; bytecode around it is not in them. Needs the package unicorn 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from provisioning import mpy
+from provisioning.tree import RISCV, device_tree
 
 _CODE, _TRAPS, _FUNCTION, _ARGUMENTS = 0x10000, 0x100000, 0x110000, 0x120000
 _STACK, _STACK_BYTES, _HEAP, _HEAP_BYTES = 0x200000, 0x10000, 0x300000, 0x40000
@@ -198,3 +200,28 @@ def firmware(tree: dict[str, bytes], without: tuple[str, ...] = ()) -> Iterator[
 
 def _is_ours(module: str) -> bool:
     return module.startswith((f"{_PACKAGE}.ed25519", f"{_PACKAGE}.sha512"))
+
+
+def figures(public_key: bytes, signed: bytes, signature: bytes) -> dict[str, int]:
+    """Instructions in machine code, by what they are for; {} without unicorn.
+
+    Bytecode around the machine code is not in them: nothing of MicroPython runs here.
+    """
+    if importlib.util.find_spec("unicorn") is None:
+        return {}
+    tree = device_tree(architecture=RISCV)
+    found: dict[str, int] = {}
+    for name, without in (("", ()), ("_in_viper", ("ed25519_rv32_viper",))):
+        with firmware(tree, without) as lock:
+            verify, seed = lock.ed25519.verify, bytes(32)
+            own = lock.sign.public_key(seed)
+            work = {
+                "cold_verify": lambda: verify(public_key, signed, signature),  # noqa: B023
+                "sign": lambda: lock.sign.sign(seed, own, signed),  # noqa: B023
+            }
+            for label, once in work.items():
+                once()  # builds the key's table
+                found[f"rv32_{label}{name}"] = sum(lock.counted(once).values())
+            used = [core for core in lock.cores.values() if core.calls]
+            found[f"rv32_code_bytes{name}"] = sum(core.code_bytes for core in used)
+    return found

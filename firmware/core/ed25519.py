@@ -57,7 +57,7 @@ def _holds(
     s: int,
 ) -> bool:
     """Whether s * B - h * A has the bytes of R."""
-    h = int.from_bytes(sha512(raw_r + public_key + bytes(message)), "little") % L
+    h = int.from_bytes(sha512(b"".join((raw_r, public_key, bytes(message)))), "little") % L
     return encoded_double_scalar(s, _base, h, table) == raw_r
 
 
