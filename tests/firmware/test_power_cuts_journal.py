@@ -226,3 +226,31 @@ def test_a_foreign_file_beside_the_segments_does_not_stop_the_boot() -> None:
     storage.write("journal/lost+found", b"?")
     write(boot(storage))
     assert_whole(boot(storage), 1)
+
+
+def test_a_record_given_up_in_doubt_is_not_replayed_beside_the_one_that_took_its_number() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    write(kept, 2)
+    storage.fails, storage.unreadable = ["after"], {"journal/00000001"}
+    with pytest.raises(OSError, match="5"):
+        kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 9)
+    kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 1)
+    storage.unreadable = set()
+    assert segments(storage) == ["00000001", "00000003"]
+    for name in [name for name in storage.files if name.endswith(".state")]:
+        storage.delete(name)
+    assert boot(storage).memory.pin_failures == kept.memory.pin_failures == 1
+    assert_whole(boot(storage), 3)
+
+
+def test_a_segment_that_cannot_be_read_takes_no_counter_of_the_others_with_it() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 9)
+    write(kept, 5)
+    storage.unreadable = {"journal/00000005"}
+    kept = boot(storage)
+    assert kept.memory.pin_failures == 9
+    write(kept)
+    assert boot(storage).memory.pin_failures == 9

@@ -347,7 +347,7 @@ def untold(seed: int, steps: int) -> dict:
 
 
 def cost(seed: int, records: int) -> dict:
-    """Operations per record, segments as in a real lock; `seed`: how many marks a checkpoint has."""
+    """Operations per record, segments as in a real lock; `seed`: marks in a checkpoint."""
     flash = CutFlash(formatted())
     mount(flash)
     journal.SLOTS_PER_SEGMENT, journal.MAX_SEGMENTS = 256, 2
