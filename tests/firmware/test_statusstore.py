@@ -264,14 +264,15 @@ def test_a_delta_in_the_middle_of_an_upload_takes_its_place(
     assert state(boot(storage)) == (9, raw)
 
 
+@pytest.mark.parametrize("named", [2, 150, 250])
 def test_an_upload_does_not_go_on_where_a_failed_delta_has_written(
-    storage: Watched, store: StatusStore
+    storage: Watched, store: StatusStore, named: int
 ) -> None:
     assert give(store, 1, entries(1)) == (OK, None)
     raw = pack(entries(*range(300)))
     document = signed(9, raw)
     assert store.take_part(document, 0, raw[:1600], NOW, trusted) == (OK, 1600)
-    assert give_delta(store, 2, entries(1, 2), entries(*range(200))) == REFUSED
+    assert give_delta(store, 2, entries(*range(named)), entries(*range(200))) == REFUSED
     assert store.take_part(document, 1600, raw[1600:], NOW, trusted) == (OK, 0)
     assert bring(store, document, raw) == (OK, None)
     assert state(boot(storage)) == (9, raw)
