@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.machine import Errand, Settings, StorageError, StoredEvent
+from gateway.machine import Errand, Pending, Settings, StorageError, StoredEvent
 from gateway.store import SqliteStore
 from kannuki.messages import StatusPut
 from protocol import audit
@@ -108,6 +108,7 @@ def test_status_lists_reach_the_lock_once_through_random_kills(tmp_path):
                 id=f"put-{version}",
                 document=status_document(LOCK_A, version),
                 version=version,
+                entries=b"",
                 expires_at=T0 + 10**6,
             ),
         )
@@ -116,8 +117,8 @@ def test_status_lists_reach_the_lock_once_through_random_kills(tmp_path):
         w.start()
     w.run(60)
     assert w.locks[LOCK_A].trust.status.version == 14
-    assert w.store.errands(LOCK_A) == []
-    assert w.store.pending_status(LOCK_A) is None
+    assert w.store.errands(LOCK_A, "status") == []
+    assert not w.store.has_pending(LOCK_A)
     w.store.close()
 
 
@@ -154,9 +155,10 @@ def broken(*_arguments: object) -> None:
 
 def test_a_status_command_that_cannot_be_stored_says_so(world):
     w = world([LOCK_A])
-    w.store.accept_status = broken
+    w.store.accept = broken
     document = status_document(LOCK_A, 1)
-    w.command(LOCK_A, StatusPut(id="p", document=document, version=1, expires_at=T0 + 99))
+    put = StatusPut(id="p", document=document, version=1, entries=b"", expires_at=T0 + 99)
+    w.command(LOCK_A, put)
     assert w.results("p")[0].error == "STORAGE"
 
 
@@ -172,9 +174,9 @@ def test_the_same_event_twice_is_one(tmp_path):
 
 def test_the_inbox_forgets_only_what_is_answered_and_over(tmp_path):
     store = SqliteStore(tmp_path / "s.sqlite")
-    store.accept_status(Errand("open", LOCK_A, 1), b"1", 100)
-    store.accept_status(Errand("done", LOCK_B, 1), b"1", 100)
-    store.answer(LOCK_B, {"done": b"{}"}, 1)
+    store.accept(Errand("open", LOCK_A, "config", 1), Pending(1, b"1"), 100)
+    store.accept(Errand("done", LOCK_B, "config", 1), Pending(1, b"1"), 100)
+    store.answer(LOCK_B, "config", {"done": b"{}"}, 1)
     store.sweep(99)
     assert store.handled("done") is not None
     store.sweep(101)
