@@ -39,6 +39,7 @@ from protocol.timebound import FOREVER, TimeBound
 from protocol.token import Token
 
 T0 = 1_800_000_000
+KEPT_FROM_HOUR = T0 // statuslist.HOUR_S
 TOWN = "test-town"
 ISSUER = SigningKey(bytes(range(32)))
 STATUS_ISSUER = SigningKey(bytes(range(1, 33)))
@@ -134,7 +135,7 @@ def ack_document(lock_id: str, seq: int, epoch: int = 1, record_hash: bytes = by
 def status_entries(count: int) -> bytes:
     """Entries of a list that withdraws `count` tokens."""
     names = [(sha256(number.to_bytes(4, "big"))[:8], T0 + 7200) for number in range(count)]
-    return statuslist.build(LOCK_A, 1, T0, names)[1]
+    return statuslist.build(LOCK_A, 1, T0, names, kept_from_hour=KEPT_FROM_HOUR)[1]
 
 
 def status_document(
@@ -142,7 +143,8 @@ def status_document(
 ) -> bytes:
     """The signed header of these entries."""
     count = len(entries) // statuslist.ENTRY_BYTES
-    header = statuslist.StatusHeader(lock_id, version, T0, 0, [], count, sha256(entries))
+    digest = sha256(entries)
+    header = statuslist.StatusHeader(lock_id, version, T0, KEPT_FROM_HOUR, [], count, digest)
     payload = statuslist.encode(header)
     return signed(key, payload, statuslist.CONTEXT, bytes(STATUS_ISSUER.verify_key))
 
