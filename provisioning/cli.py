@@ -15,9 +15,15 @@ from provisioning import image
 from provisioning.boards import open_board
 from provisioning.enrol import enrol as enrol_board
 from provisioning.enrol import new_lock_id
-from provisioning.tree import device_tree
+from provisioning.tree import BOARDS, architecture_of, device_tree
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_CHIP = click.option(
+    "--chip",
+    default="simulator",
+    show_default=True,
+    help=f"Chip the machine code in the image is for: {', '.join(BOARDS)}.",
+)
 
 
 @click.group()
@@ -54,6 +60,7 @@ def provision() -> None:
     show_default=True,
     help="Kind of board: 'image' runs the image in a simulated chip.",
 )
+@_CHIP
 @click.option("--clock-offset-s", type=int, default=0, help="Seconds to add to this PC's clock.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def enrol(
@@ -62,6 +69,7 @@ def enrol(
     out_path: Path,
     lock_id: str | None,
     board: str,
+    chip: str,
     clock_offset_s: int,
     as_json: bool,
 ) -> None:
@@ -73,7 +81,7 @@ def enrol(
     lock_id = lock_id or new_lock_id()
     if not is_lock_id(lock_id):
         raise InputError(f"'{lock_id}' is no lock id", "use 8 characters out of a-z and 2-7")
-    image.create(image_path, device_tree())
+    image.create(image_path, device_tree(architecture=architecture_of(chip)))
     try:
         enrolment = enrol_board(
             open_board(board, image_path), trust, lock_id, int(time.time()) + clock_offset_s
@@ -92,10 +100,11 @@ def enrol(
 
 @provision.command()
 @click.argument("image_path", metavar="IMAGE", type=_FILE)
+@_CHIP
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def update(image_path: Path, as_json: bool) -> None:
+def update(image_path: Path, chip: str, as_json: bool) -> None:
     """Renew the firmware in an image; the lock keeps its keys and its journal."""
-    changed = image.update(image_path, device_tree())
+    changed = image.update(image_path, device_tree(architecture=architecture_of(chip)))
     _say(
         as_json,
         {"image": str(image_path), "changed": changed},
