@@ -68,6 +68,7 @@ class World:
         self.mute: set[str] = set()
         self.unwilling: set[str] = set()
         self.town_tells_time = True
+        self.sign_time: Callable[[str, bytes, float], bytes] = time_document
         self.published: list[Publish] = []
         self.notes: list[Note] = []
         self.connects: list[tuple[float, str, bool]] = []
@@ -185,17 +186,17 @@ class World:
 
     def answer_time(self, request: TimeRequest, **changes: Any) -> None:
         """The town's answer, now, by its own clock."""
-        document = time_document(request.lock, request.nonce, T0 + self.at - START_AT)
+        document = self.sign_time(request.lock, request.nonce, T0 + self.at - START_AT)
         answer = TimeAnswer(id=request.id, document=document, expires_at=int(self.now.wall) + 5)
         self.command(request.lock, answer.model_copy(update=changes))
 
-    def records_home(self, lock: str) -> list[bytes]:
+    def records_home(self, lock: str, kdk: bytes | None = None) -> list[bytes]:
         """What a cloud holds after these events: by epoch and seq, each once."""
         found = {}
         for event in self.events():
             if event.lock == lock:
                 parcel = audit.decode_parcel(event.parcel)
-                for raw in audit.unpack(aes, kdk_of(lock), event.parcel, event.seal):
+                for raw in audit.unpack(aes, kdk or kdk_of(lock), event.parcel, event.seal):
                     found[parcel.journal_epoch, audit.decode_record(raw).seq] = raw
         return [found[key] for key in sorted(found)]
 
