@@ -162,7 +162,8 @@ def time_document(
 class FakeLock:
     """Answers fragments with fragments. `records` is its journal; `openings` what it did.
 
-    `doubt_s`: how late its clock may be, None when nobody knows; a signed time ends that.
+    `doubt_s`: how late it may be at most, None when nobody knows; a signed time ends that.
+    `behind_s`: how much earlier than it is it may be, too.
     """
 
     def __init__(self, lock_id: str, journal_epoch: int = 1) -> None:
@@ -176,6 +177,7 @@ class FakeLock:
         self.acked_seq = 0
         self.wall: float = T0
         self.doubt_s: int | None = 0
+        self.behind_s = 0
         self.token_time: TimeBound | None = None  # what it judges our token by, if not `now`
         self.replies: dict[int, tuple[int, Any]] = {}  # operation -> what it says whatever comes
         self._crypto = Crypto(ed25519, deterministic(lock_id), aes)
@@ -203,7 +205,7 @@ class FakeLock:
 
     def time(self) -> TimeBound:
         hi = FOREVER if self.doubt_s is None else int(self.wall) + self.doubt_s
-        return TimeBound(int(self.wall), hi)
+        return TimeBound(int(self.wall) - self.behind_s, hi)
 
     def happen(self, event: int = audit.LOCK_OPERATION, code: int = 1, times: int = 1) -> None:
         """Writes audit records."""

@@ -10,6 +10,7 @@ from gateway.machine import Settings
 from kannuki.messages import DocumentPut, StatusPut
 from protocol import reasons, session
 from protocol.statuslist import ENTRY_BYTES
+from protocol.timebound import TimeBound, unknown
 from tests.gateway.fakelock import (
     LOCK_A,
     LOCK_B,
@@ -228,6 +229,33 @@ def test_a_status_list_that_the_lock_has_no_room_for_now_is_offered_again(world)
     assert w.result(command.id).ok
 
 
+def test_a_list_that_a_lock_with_a_slow_clock_cannot_take_yet_is_kept_for_it(world):
+    w = world([LOCK_A], Settings(sync_interval_s=20))
+    lock = w.locks[LOCK_A]
+    lock.token_time = TimeBound(T0, T0)
+    lock.replies[PART] = (reasons.MALFORMED, None)
+    lock.behind_s, lock.doubt_s = 7200, -7200
+    command = put_status(1, status_entries(3))
+    w.command(LOCK_A, command)
+    w.run(30)
+    assert w.results(command.id) == []
+    lock.behind_s, lock.doubt_s = 0, 0
+    lock.replies.clear()
+    assert w.result(command.id).ok
+
+
+def test_a_delta_does_not_throw_away_parts_that_are_under_way(world):
+    w = world([LOCK_A], Settings(status_piece_bytes=80), latency_s=0.1)
+    w.locks[LOCK_A].replies[DELTA] = (reasons.MALFORMED, None)
+    entries = status_entries(200)
+    command = put_status(5, entries, base=0, additions=entries)
+    w.command(LOCK_A, command)
+    w.until(lambda: times(w, PART) == 9)
+    w.lose(LOCK_A)
+    assert w.result(command.id).ok
+    assert times(w, DELTA) == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -431,8 +459,6 @@ def test_a_lock_that_takes_a_document_and_still_holds_the_old_one_is_not_besiege
 
 
 def test_a_keyset_reaches_a_lock_that_refuses_our_token_for_its_time(world):
-    from protocol.timebound import unknown
-
     w = world([LOCK_A])
     w.locks[LOCK_A].token_time = unknown()
     command = keyset_put(2)

@@ -147,10 +147,25 @@ def test_a_full_status_list_and_then_a_delta_reach_a_real_lock(real):
     assert not any("delta" in note.text for note in w.notes)
 
 
+def watch_offsets(town: Town) -> list[int]:
+    """Grows with the offset of each part that the lock is brought."""
+    offsets: list[int] = []
+    store = town.lock.core.statuses
+    take_part = store.take_part
+
+    def watched(document: bytes, offset: int, *others: object) -> tuple:
+        offsets.append(offset)
+        return take_part(document, offset, *others)
+
+    store.take_part = watched
+    return offsets
+
+
 def test_a_list_whose_carrying_was_cut_short_goes_on_at_a_real_lock(real):
     w, town = real
     w.latency_s = 0.1
     w.run(5)
+    offsets = watch_offsets(town)
     command = put_status(town, 1, names(2000))
     w.command(LOCK_ID, command)
     w.run(1)
@@ -158,6 +173,26 @@ def test_a_list_whose_carrying_was_cut_short_goes_on_at_a_real_lock(real):
     w.lose(LOCK_ID)
     assert w.result(command.id).version == 1
     assert len(w.connects) == 3
+    assert offsets == sorted(offsets) and len(offsets) <= 17
+
+
+def test_a_list_that_a_real_lock_cannot_take_before_it_knows_the_time_is_kept_for_it(real):
+    w, town = real
+    w.at += 7200
+    town.now += 7200
+    town.lock.rtc.offset_s = -3500
+    town.lock.power_off()
+    town.lock.power_on()
+    document, entries = town.keys.status_list(
+        LOCK_ID, 7, town.now, names(3, 9), kept_from_hour=town.now // 3600
+    )
+    command = put_status(town, 7, []).model_copy(update={"document": document, "entries": entries})
+    w.command(LOCK_ID, command)
+    w.town_tells_time = False
+    w.run(30)
+    assert w.results(command.id) == []
+    w.town_tells_time = True
+    assert w.result(command.id, within_s=200).version == 7
 
 
 def test_keyset_configuration_and_acknowledgement_reach_a_real_lock(real):

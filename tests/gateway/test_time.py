@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.machine import Settings
 from kannuki.messages import TimeAnswer, TimeRequest
-from protocol import reasons, session
+from protocol import frames, reasons, session
 from protocol.timebound import TimeBound
 from tests.gateway.fakelock import LOCK_A, LOCK_B, STRANGER, T0, time_document
 from tests.gateway.world import GATEWAY, World
@@ -125,10 +125,24 @@ def test_an_answer_may_come_on_the_gateways_own_topic(world):
     assert was_given_time(w) == 1
 
 
-def test_an_answer_past_its_life_is_not_given(world):
+def test_a_gateway_whose_own_clock_is_wrong_still_brings_the_towns_time(world):
     w = silent(world, [LOCK_A])
-    w.answer_time(first_request(w), expires_at=T0 - 1)
+    w.wall_ahead += 10**6
+    w.answer_time(first_request(w), expires_at=T0 + 5)
+    assert was_given_time(w) == 1
+
+
+def test_a_lock_that_talks_while_the_town_is_asked_fails_its_visit_and_no_more(world):
+    w = silent(world, [LOCK_A])
+    request = first_request(w)
+    w.run(1)
+    for fragment in frames.fragment(bytes([session.REPLY]) + bytes(40), 100):
+        w.gateway.link_received(LOCK_A, fragment, w.now)
+    w.carry_out()
+    w.answer_time(request)
     assert was_given_time(w) == 0
+    assert w.gateway.counters["visits_failed"] == 1
+    w.until(lambda: w.gateway.counters["visits_finished"])
 
 
 def test_what_is_no_signed_document_never_reaches_a_lock(world):
