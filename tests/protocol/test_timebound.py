@@ -58,6 +58,10 @@ class TestWire(unittest.TestCase):
             seen = timebound.from_wire(*timebound.to_wire(bound))
             self.assertEqual((seen.lo, seen.hi), (lo, hi))
 
+    def test_there_is_one_way_to_say_that_nobody_knows(self):
+        self.assertIsNone(timebound.from_wire(5, FOREVER))
+        self.assertEqual(timebound.from_wire(5, FOREVER - 1).hi, FOREVER - 1)
+
     def test_odd_members_are_no_bound(self):
         for lo, hi in (
             (None, 5),
