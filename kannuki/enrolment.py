@@ -21,34 +21,23 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TrustedKey(_File):
-    """One row of the keyset; role 1 booking issuer, 2 staff issuer, 3 status."""
-
-    public_key: Bytes
-    role: int
-    permissions: int
-    max_lifetime_s: int
-
-
 class TrustFile(_File):
-    """What a lock is told to believe at enrolment."""
+    """What a lock is told to believe at enrolment: two roots, and the keyset that one signed."""
 
-    format: Literal["kannuki-trust-1"] = "kannuki-trust-1"
+    format: Literal["kannuki-trust-2"] = "kannuki-trust-2"
     town: DeviceId
-    keyset_version: int
-    keys: list[TrustedKey]
-    vault_epoch: int
-    vault_public_key: Bytes  # X25519
+    roots: list[Bytes] = Field(min_length=2, max_length=2)  # Ed25519
+    keyset: Bytes  # COSE_Sign1 (protocol/keyset.py)
 
 
 class EnrolmentFile(_File):
     """What a lock says of itself once it has made its own keys."""
 
-    format: Literal["kannuki-enrolment-1"] = "kannuki-enrolment-1"
+    format: Literal["kannuki-enrolment-2"] = "kannuki-enrolment-2"
     town: DeviceId
     lock_id: str = _LOCK_ID
-    public_key: Bytes  # X25519
-    vault_epoch: int
+    public_key: Bytes  # X25519: what the vault agrees secrets with
+    signing_key: Bytes  # Ed25519: what signs the head of the journal
     journal_epoch: int
     enrolled_at: UnixSeconds
 

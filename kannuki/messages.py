@@ -89,22 +89,39 @@ class LockState(Message):
     bolt: Literal["locked", "unlocked", "moving", "jammed", "unknown"] = "unknown"
     door: Literal["open", "closed", "unknown"] = "unknown"
     status_version: int = 0
+    keyset_version: int = 0
+    config_version: int = 0
     head_seq: int = 0
-    time_lo: UnixSeconds | None = None
-    time_hi: UnixSeconds | None = None
+    acked_seq: int = 0
+    time_lo: UnixSeconds = 0
+    time_hi: UnixSeconds | None = None  # None: the lock does not know how late it is
+    keypad: Literal["ready", "waits", "disabled", "off", "unknown"] = "unknown"
+    held_open: bool = False
 
 
 # --- event: from a gateway, kept in its outbox until acknowledged ---
 
 
 class AuditEvent(Message):
-    """Sealed records of one lock (protocol/audit.py); `id` is acknowledged after commit."""
+    """Hidden, sealed records of one lock (protocol/audit.py); `id` is acknowledged after commit."""
 
     kind: Literal["audit"] = "audit"
     id: MessageId
     lock: DeviceId
-    batch: Bytes
+    parcel: Bytes
     seal: Bytes
+
+
+# --- request: from a gateway, answered by a command, worthless after seconds ---
+
+
+class TimeRequest(Message):
+    """A lock's nonce, to be signed together with the town's time (protocol/signedtime.py)."""
+
+    kind: Literal["time"] = "time"
+    id: MessageId
+    lock: DeviceId
+    nonce: Bytes
 
 
 # --- command: to a gateway or, through it, to a lock; never retained ---
@@ -147,12 +164,42 @@ class RelayClose(Message):
 
 
 class StatusPut(Message):
-    """Carry this signed status list to the lock; answered when the lock holds that version."""
+    """Carry this status list to the lock; answered when the lock holds that version.
+
+    `document`: the signed header; `entries`: all of them; `additions`: what a lock lacks that holds
+    `base_version` (None: no delta was made). The gateway sends whichever the lock can take.
+    """
 
     kind: Literal["status_put"] = "status_put"
     id: MessageId
     document: Bytes
     version: int
+    entries: Bytes
+    base_version: int | None = None
+    additions: Bytes | None = None
+    expires_at: UnixSeconds
+
+
+class DocumentPut(Message):
+    """Carry this signed document to the lock; answered when the lock holds that version.
+
+    `version` of an acknowledgement is the seq that it acknowledges.
+    """
+
+    kind: Literal["document_put"] = "document_put"
+    id: MessageId
+    what: Literal["keyset", "config", "ack"]
+    document: Bytes
+    version: int
+    expires_at: UnixSeconds
+
+
+class TimeAnswer(Message):
+    """The signed answer to a TimeRequest; `id` is the request's. Not answered."""
+
+    kind: Literal["time_answer"] = "time_answer"
+    id: MessageId
+    document: Bytes
     expires_at: UnixSeconds
 
 
@@ -196,6 +243,13 @@ CHANNELS: dict[str, Channel] = {
         "Audit records coming home; repeated until acknowledged by id.",
         {"audit": AuditEvent},
     ),
+    "request": Channel(
+        f"{TOPIC_ROOT}/{{town}}/{{device}}/request",
+        "from-device",
+        False,
+        "What a gateway needs of the town at once, while a lock waits; message expiry set.",
+        {"time": TimeRequest},
+    ),
     "command": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/command",
         "to-device",
@@ -207,6 +261,8 @@ CHANNELS: dict[str, Channel] = {
             "relay_send": RelaySend,
             "relay_close": RelayClose,
             "status_put": StatusPut,
+            "document_put": DocumentPut,
+            "time_answer": TimeAnswer,
         },
     ),
     "response": Channel(

@@ -20,7 +20,7 @@ def run(a: ptr32, b: ptr32, h: ptr32, p: ptr8):
     center_bias = int(b[3])
     rounds = int(b[4])
     i = int(b[5])
-    words = memory + 1312
+    words = memory + 1304
     r = ptr32(memory)
     u = uint(0)
     c = 0

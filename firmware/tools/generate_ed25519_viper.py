@@ -58,7 +58,7 @@ def run(a: ptr32, b: ptr32, h: ptr32, p: ptr8):
 '''
 
 # What the program and ed25519_fast.py agree on: bytes from the start of memory.
-CONTROL, WORDS, SCRATCH = 16 * 80, 16 * 80 + 32, 20 * 80
+CONTROL, WORDS, SCRATCH = 16 * 80, 16 * 80 + 24, 20 * 80
 ENTRY_ELEMENT = 5  # the two halves here and in 6, d * x * y in 7
 
 

@@ -68,15 +68,6 @@ def test_a_storage_with_a_classic_mistake_is_found_out(mistake: str) -> None:
     assert cut(mistake, SEED, STEPS)["failures"] > 0
 
 
-@pytest.mark.slow
-def test_a_record_costs_what_the_decision_says() -> None:
-    """docs/adr/0011: one erase and about 2.2 kB for 128 bytes, as LittleFS copies a file's tail."""
-    found = cut("cost", SEED, 512)
-    assert found["erases"] / found["records"] < 1.1
-    assert found["programmed_bytes"] / found["records"] < 2300
-    assert found["most"] <= 40
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(1300)
 @pytest.mark.parametrize("seed", LONG_SEEDS)
