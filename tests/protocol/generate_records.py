@@ -201,6 +201,7 @@ def parcel_row(run: list[bytes]) -> dict[str, Any]:
         "first_seq": 0,
         "salt": salt.hex(),
         "cipher_key": keys.audit_cipher_key(KDK, salt).hex(),
+        "plain": cbor.encode(run).hex(),
         "hidden": parcel.hidden.hex(),
         "parcel": raw.hex(),
         "seal": seal.hex(),
