@@ -12,6 +12,7 @@ from gateway.machine import Pending, Settings, steps
 from gateway.machine import values as v
 from gateway.machine.documents import Bookmarks
 from gateway.machine.housekeeping import Visit
+from gateway.machine.link import Phase
 from gateway.machine.lockstate import StateError, read
 from gateway.machine.outbox import Outbox
 from gateway.store import SqliteStore
@@ -116,6 +117,8 @@ class Disordered(World):
         else:
             self.wall_ahead += first
         self.carry_out()
+        links = gateway._links._links.values()
+        assert sum(link.phase is not Phase.DOWN for link in links) <= self.settings.max_links
 
 
 @settings(max_examples=150, deadline=None)
