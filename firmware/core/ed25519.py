@@ -19,7 +19,7 @@ from firmware.core.sha512 import sha512
 
 P = curve.P
 L = curve.L
-MAX_KEYS = 3  # two issuers' and the lock's own; with the base point's: 25 kB
+MAX_KEYS = 2  # with the base point's: 19 kB
 _BASE_NAME = "base"
 _CHECKSUM_BYTES = 32
 _SLOT_BYTES = curve.TABLE_BYTES + _CHECKSUM_BYTES

@@ -120,7 +120,7 @@ class TestFieldInMachineWords(unittest.TestCase):
         from firmware.core import ed25519_fast as fast
 
         fast.encoded_double_scalar(1, table(BASE), 1, table(BASE))  # sets the constants
-        mul, square = bytes((1, 10, 8, 9, 0)), bytes((4, 10, 8, 8, 0))
+        mul, square = bytes((1, 10, 8, 9, 0)), bytes((1, 10, 8, 8, 0))
         patterns = [
             lambda i: 8198,
             lambda i: -8198,

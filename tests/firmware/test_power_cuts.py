@@ -18,7 +18,7 @@ from simulator.chip_board import micropython
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN = ROOT / "tests" / "firmware" / "chips" / "cut_run.py"
-STEPS, LONG_STEPS = 20, 60
+STEPS, LONG_STEPS = 14, 60
 SEED, LONG_SEEDS = 1, range(10, 13)
 
 

@@ -25,7 +25,9 @@ FORBIDDEN = {"asyncio", "bleak", "aiomqtt", "paho", "time", "random", "secrets",
 
 def entry(lock: str, key=None, proof_key: bytes | None = None) -> LockCredential:
     key = key or credential(lock)
-    return LockCredential(lock_id=lock, token=key.raw_token, proof_key=proof_key or key.proof_key)
+    return LockCredential(
+        lock_id=lock, token=key.raw_token, proof_key=proof_key or key.proof_keys[key.token.audience]
+    )
 
 
 def a_file(path: Path, *entries: LockCredential, gateway_id: str = "gw-1") -> Path:
@@ -75,7 +77,7 @@ def test_a_file_with_one_bad_lock_is_refused_by_name_and_without_its_secrets(
     with pytest.raises(FileError, match=text) as caught:
         files.read_place(a_file(tmp_path / "g.json", *entries))
     assert LOCK_A in str(caught.value)
-    assert credential(LOCK_A, tokens.MAINTAIN).proof_key.hex() not in str(caught.value)
+    assert credential(LOCK_A, tokens.MAINTAIN).proof_keys[LOCK_A].hex() not in str(caught.value)
 
 
 def test_check_tells_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
