@@ -85,7 +85,7 @@ def hour_rows() -> list[dict[str, Any]]:
     rows = []
     for expires_at in (wrap * 3600 - 1, wrap * 3600, wrap * 3600 + 1, T1, T1 + 1, T1 + 3599):
         made = statuslist.entry(name_of(1), expires_at)
-        for kept in (wrap - 1, wrap, wrap + 1, T1 // 3600, T1 // 3600 + 1, wrap - 32767):
+        for kept in (0, wrap - 1, wrap, wrap + 1, T1 // 3600, T1 // 3600 + 1, wrap - 32767):
             rows.append(
                 {
                     "expires_at": expires_at,
