@@ -51,7 +51,7 @@ def decode_slot(slot: bytes | None) -> bytes | None:
 class Journal:
     """`head_seq` 0 means empty; `head_hash` is what the next record names as its predecessor.
 
-    `memory` is what all the records mean, up to the head; only the journal changes it.
+    `memory` is what all the records mean, up to the head; only the journal changes it, in place.
     """
 
     def __init__(self, storage: Any, lock_id: str, epoch: int) -> None:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud import reports
-from cloud.audit import Taken, take_batch
+from cloud.audit import Taken, take_parcel
 from cloud.models import AuditRecord, Credential
-from protocol import audit, reasons
+from protocol import audit, cbor, keys, reasons
 from tests.cloud.support import FIRST, TestLock, Town
 
 
 def carry(town: Town, raw: bytes, seal: bytes) -> Taken:
     with town.service.database.write() as session:
-        return take_batch(session, town.service.vault, "gw-1", raw, seal, town.clock())
+        return take_parcel(session, town.service.vault, "gw-1", raw, seal, town.clock())
 
 
 def give(town: Town, lock: TestLock, records: list[bytes]) -> Taken:
-    return carry(town, *lock.batch(town.service.vault.public_key, records))
+    return carry(town, *lock.parcel(town.service.vault.public_keys, records))
 
 
 def alarms(town: Town) -> list[tuple[str, str]]:
@@ -74,7 +73,7 @@ def test_who_opened_and_who_was_refused_can_be_read(town: Town) -> None:
 
 def test_forged_seal_and_foreign_lock_are_alarms(town: Town) -> None:
     lock, stranger = town.locks[0], TestLock("zzzzzzzz")
-    raw, seal = lock.batch(town.service.vault.public_key, some(lock, 2))
+    raw, seal = lock.parcel(town.service.vault.public_keys, some(lock, 2))
     assert carry(town, raw, bytes(16)) == Taken(False)
     assert carry(town, raw, seal[:5]) == Taken(False)
     assert give(town, stranger, some(stranger, 1)) == Taken(False)
@@ -95,7 +94,7 @@ def test_rewritten_history_is_a_fork_and_the_first_story_stays(town: Town) -> No
     lock = town.locks[0]
     some(lock, 3)
     give(town, lock, lock.records)
-    liar = TestLock(lock.lock_id, lock.secret)
+    liar = TestLock(lock.lock_id, lock.secret, lock.signing_seed)
     some(liar, 1)
     liar.record(audit.LOCK_OPERATION, audit.OPERATION_UNLOCK)
     some(liar, 2)
@@ -124,7 +123,7 @@ def test_new_journal_of_a_lock_made_anew_begins_a_new_chain(town: Town) -> None:
 
 def test_repeated_trouble_fills_no_table(town: Town) -> None:
     lock = town.locks[0]
-    raw, _ = lock.batch(town.service.vault.public_key, some(lock, 1))
+    raw, _ = lock.parcel(town.service.vault.public_keys, some(lock, 1))
     for _ in range(5):
         carry(town, raw, bytes(16))
     with town.service.database.read() as session:
@@ -137,12 +136,11 @@ def test_repeated_trouble_fills_no_table(town: Town) -> None:
 )
 @given(st.binary(max_size=200))
 def test_any_bytes_under_a_genuine_seal_never_crash(town: Town, raw: bytes) -> None:
-    from protocol import keys
-
     lock = town.locks[0]
-    key = keys.audit_key(lock.kdk(town.service.vault.public_key))
-    batch = audit.encode_batch(audit.Batch(lock.lock_id, 1, 1, [raw]))
-    for message in (raw, batch):
-        taken: Any = carry(town, message, audit.seal(key, message))
-        assert not taken.accepted
+    key = keys.audit_key(lock.kdk(town.service.vault.public_keys))
+    hidden = cbor.encode(["aaaaaaaa", 1, 1, 1, 1, bytes(16), raw])
+    parcel, seal = lock.parcel(town.service.vault.public_keys, [raw])
+    assert not carry(town, raw, audit.seal(key, raw)).accepted
+    assert not carry(town, hidden, audit.seal(key, hidden)).accepted
+    assert not carry(town, parcel, seal).accepted
     assert not carry(town, secrets.token_bytes(40), raw).accepted

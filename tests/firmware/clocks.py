@@ -7,6 +7,8 @@ what is due, and remembers the newest of it over a restart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from firmware.core.timekeeper import DRIFT_PPM, TimeKeeper
 from protocol.signedtime import SignedTime
 from protocol.timebound import TimeBound
@@ -20,13 +22,15 @@ _US = 1_000_000
 class VirtualRtc:
     """Counts on without the lock's power; shows whole seconds, or None once it has stopped."""
 
-    def __init__(self) -> None:
+    def __init__(self, setting: Callable[[], None] = lambda: None) -> None:
         self._us: int | None = None
+        self._setting = setting  # what happens before the chip takes the new time
 
     def read(self) -> int | None:
         return None if self._us is None else self._us // _US
 
     def set(self, unix_s: int) -> None:
+        self._setting()
         self._us = unix_s * _US
 
     def stop(self) -> None:
@@ -53,7 +57,8 @@ class World:
         self.us = START_S * _US
         self.crystal_ppm = 0
         self.rtc_ppm = 0
-        self.rtc = VirtualRtc()
+        self.setting_ms = 0
+        self.rtc = VirtualRtc(lambda: self._pass(self.setting_ms * 1000))
         self.floor = START_S - 30 * DAY_S
         self.time_set: TimeBound | None = None
         self.alarms = 0

@@ -202,6 +202,31 @@ def test_restart_with_a_stopped_oscillator_leaves_the_floor(told: World) -> None
     assert not told.keeper.may_persist()
 
 
+def test_time_kept_without_an_end_makes_an_rtc_worth_nothing(told: World) -> None:
+    told.time_set = TimeBound(told.true_s)
+    told.boot(60)
+    told.rtc.turn(-HOUR_S)
+    told.wait(60)
+    assert told.keeper.now().hi == FOREVER and told.alarms == 0
+
+
+def test_rtc_that_says_less_than_when_it_was_set_is_not_believed(told: World) -> None:
+    told.floor = 0
+    told.rtc.turn(-10 * DAY_S)
+    told.boot()
+    assert told.alarms == 1
+    assert ends(told.keeper.now()) == (0, FOREVER)
+
+
+def test_after_a_restart_lo_goes_on_from_the_floor_when_the_rtc_says_less(told: World) -> None:
+    told.time_set = TimeBound(told.true_s - 600, told.true_s + 600)
+    told.rtc.set(told.true_s)
+    told.floor = told.true_s
+    told.boot()
+    told.wait(100)
+    assert told.keeper.now().lo == told.true_s - 1
+
+
 def test_rtc_that_says_less_than_the_floor_is_not_believed(told: World) -> None:
     told.wait(10 * DAY_S)
     told.rtc.turn(-9 * DAY_S)
@@ -254,6 +279,33 @@ def test_rtc_that_stops_while_the_lock_runs_takes_nothing_away(told: World) -> N
     assert told.rtc.read() is not None
 
 
+def test_rtc_that_stopped_is_not_believed_again_before_it_is_set(told: World) -> None:
+    told.ask(error_s=0)
+    told.rtc.stop()
+    told.wait(1)
+    told.rtc.set(told.true_s)
+    kept = told.time_set
+    assert told.ask(error_s=HOUR_S)
+    assert told.time_set is not kept
+
+
+@pytest.mark.parametrize("by_s", [-200, -4, 4, 200])
+def test_rtc_turned_by_less_than_the_clocks_may_differ_by_now_is_noticed_too(
+    told: World, by_s: int
+) -> None:
+    told.wait(30 * DAY_S)
+    told.rtc.turn(by_s)
+    told.wait(60)
+    assert told.knows() and told.alarms == 1
+
+
+def test_rtc_turned_second_by_second_is_noticed_in_the_end(told: World) -> None:
+    for _ in range(60):
+        told.rtc.turn(-1)
+        told.wait(10)
+    assert told.alarms == 1
+
+
 # --- a day in RAM ---
 
 
@@ -304,7 +356,48 @@ def test_storage_that_refuses_the_first_time_set_is_asked_again(world: World) ->
     assert world.knows() and world.keeper.now().hi != FOREVER
 
 
+def test_rtc_shows_the_kept_middle_and_the_time_since_it_was_written(world: World) -> None:
+    world.ask()
+    world._pass((DAY_S + 60) * 1_000_000)
+    bound = world.keeper.time_set_due()
+    assert bound is not None
+    world._pass(5_500_000)
+    world.keeper.time_set_persisted()
+    assert world.rtc.read() == (bound.lo + bound.hi) // 2 + 5
+
+
+def test_time_set_that_storage_refused_is_not_given_out_again_after_a_contradiction(
+    world: World,
+) -> None:
+    world.ask()
+    world._pass((DAY_S + 60) * 1_000_000)
+    assert world.keeper.time_set_due() is not None
+    assert world.keeper.take(*world.answer(skew_s=1000))
+    assert world.keeper.time_set_due() is None
+
+
+def test_time_set_of_an_rtc_that_was_turned_since_is_not_written(told: World) -> None:
+    told.wait(30 * DAY_S)
+    assert told.keeper.take(*told.answer())
+    assert told.keeper.time_set_due() is not None
+    told.rtc.turn(-600)
+    told.keeper.now()
+    assert told.keeper.time_set_due() is None
+
+
 # --- checkpoints ---
+
+
+@pytest.mark.parametrize(("error_s", "written"), [(3600, False), (8, False), (7, False), (6, True)])
+def test_answer_that_says_hardly_more_is_not_written(
+    told: World, error_s: int, written: bool
+) -> None:
+    told.rtc.stop()
+    told.ask(error_s=9)
+    told.ask(error_s=9)
+    kept = told.time_set
+    assert told.ask(error_s=error_s, skew_s=9 - error_s if error_s < 9 else 0)
+    assert (told.time_set is not kept) == written and told.knows()
 
 
 def test_checkpoint_is_due_every_hour_of_lo(told: World) -> None:
@@ -386,6 +479,10 @@ class HonestTown(RuleBasedStateMachine):
     def time_passes(self, crystal: int, rtc: int, s: int, ms: int) -> None:
         self.world.crystal_ppm, self.world.rtc_ppm = crystal, rtc
         self.world._pass(s * 1_000_000 + ms * 1000)
+
+    @rule(ms=st.integers(0, 900))
+    def rtc_takes_its_time(self, ms: int) -> None:
+        self.world.setting_ms = ms
 
     @rule()
     def housekeeping(self) -> None:

@@ -85,7 +85,7 @@ def hour_rows() -> list[dict[str, Any]]:
     rows = []
     for expires_at in (wrap * 3600 - 1, wrap * 3600, wrap * 3600 + 1, T1, T1 + 1, T1 + 3599):
         made = statuslist.entry(name_of(1), expires_at)
-        for kept in (wrap - 1, wrap, wrap + 1, T1 // 3600, T1 // 3600 + 1, wrap - 32767):
+        for kept in (0, wrap - 1, wrap, wrap + 1, T1 // 3600, T1 // 3600 + 1, wrap - 32767):
             rows.append(
                 {
                     "expires_at": expires_at,
@@ -201,6 +201,7 @@ def parcel_row(run: list[bytes]) -> dict[str, Any]:
         "first_seq": 0,
         "salt": salt.hex(),
         "cipher_key": keys.audit_cipher_key(KDK, salt).hex(),
+        "plain": cbor.encode(run).hex(),
         "hidden": parcel.hidden.hex(),
         "parcel": raw.hex(),
         "seal": seal.hex(),

@@ -186,6 +186,7 @@ class TestAudit(unittest.TestCase):
         cipher_key = keys.audit_cipher_key(unhex(known["kdk"]), unhex(row["salt"]))
         self.assertEqual(cipher_key.hex(), row["cipher_key"])
         records = cbor.encode([unhex(raw) for raw in known["records"]])
+        self.assertEqual(records.hex(), row["plain"])
         self.assertEqual(aes_ctr(aes(cipher_key), records).hex(), row["hidden"])
         covered = b"kannuki1-audit" + sha256(unhex(row["parcel"]))
         self.assertEqual(hmac_sha256(unhex(known["audit_key"]), covered)[:16].hex(), row["seal"])
