@@ -289,7 +289,7 @@ def test_rtc_that_stopped_is_not_believed_again_before_it_is_set(told: World) ->
     assert told.time_set is not kept
 
 
-@pytest.mark.parametrize("by_s", [-200, -4, 4, 200])
+@pytest.mark.parametrize("by_s", [-200, -3, 3, 200])
 def test_rtc_turned_by_less_than_the_clocks_may_differ_by_now_is_noticed_too(
     told: World, by_s: int
 ) -> None:
@@ -347,7 +347,7 @@ def test_day_does_not_begin_before_somebody_told_the_time(world: World) -> None:
 
 def test_storage_that_refuses_the_first_time_set_is_asked_again(world: World) -> None:
     world.ask()
-    world._pass((DAY_S + 60) * 1_000_000)
+    world.pass_us((DAY_S + 60) * 1_000_000)
     assert world.keeper.time_set_due() is not None
     assert world.rtc.read() is None
     world.wait(500)
@@ -358,10 +358,10 @@ def test_storage_that_refuses_the_first_time_set_is_asked_again(world: World) ->
 
 def test_rtc_shows_the_kept_middle_and_the_time_since_it_was_written(world: World) -> None:
     world.ask()
-    world._pass((DAY_S + 60) * 1_000_000)
+    world.pass_us((DAY_S + 60) * 1_000_000)
     bound = world.keeper.time_set_due()
     assert bound is not None
-    world._pass(5_500_000)
+    world.pass_us(5_500_000)
     world.keeper.time_set_persisted()
     assert world.rtc.read() == (bound.lo + bound.hi) // 2 + 5
 
@@ -370,7 +370,7 @@ def test_time_set_that_storage_refused_is_not_given_out_again_after_a_contradict
     world: World,
 ) -> None:
     world.ask()
-    world._pass((DAY_S + 60) * 1_000_000)
+    world.pass_us((DAY_S + 60) * 1_000_000)
     assert world.keeper.time_set_due() is not None
     assert world.keeper.take(*world.answer(skew_s=1000))
     assert world.keeper.time_set_due() is None
@@ -403,9 +403,9 @@ def test_answer_that_says_hardly_more_is_not_written(
 def test_checkpoint_is_due_every_hour_of_lo(told: World) -> None:
     told.wait(2 * HOUR_S)
     told.keeper.persisted(told.keeper.now().lo)
-    told._pass((HOUR_S - 5) * 1_000_000)
+    told.pass_us((HOUR_S - 5) * 1_000_000)
     assert not told.keeper.checkpoint_due()
-    told._pass(10 * 1_000_000)
+    told.pass_us(10 * 1_000_000)
     assert told.keeper.checkpoint_due()
     told.keep()
     assert not told.keeper.checkpoint_due()
@@ -457,7 +457,7 @@ def test_cut_before_the_rtc_of_a_stopped_clock_is_set_leaves_it_stopped(told: Wo
     told.rtc.stop()
     told.boot(60)
     told.ask(error_s=600, skew_s=600)
-    told._pass((DAY_S + 60) * 1_000_000)
+    told.pass_us((DAY_S + 60) * 1_000_000)
     assert told.keeper.time_set_due() is not None
     told.boot(60)
     assert ends(told.keeper.now()) == (told.floor, FOREVER)
@@ -478,7 +478,7 @@ class HonestTown(RuleBasedStateMachine):
     @rule(crystal=RATES, rtc=RATES, s=st.integers(0, 40 * DAY_S), ms=st.integers(0, 999))
     def time_passes(self, crystal: int, rtc: int, s: int, ms: int) -> None:
         self.world.crystal_ppm, self.world.rtc_ppm = crystal, rtc
-        self.world._pass(s * 1_000_000 + ms * 1000)
+        self.world.pass_us(s * 1_000_000 + ms * 1000)
 
     @rule(ms=st.integers(0, 900))
     def rtc_takes_its_time(self, ms: int) -> None:
@@ -548,7 +548,7 @@ class StolenTimeKey(RuleBasedStateMachine):
 
     @rule(s=st.integers(0, 3 * DAY_S))
     def time_passes(self, s: int) -> None:
-        self.world._pass(s * 1_000_000)
+        self.world.pass_us(s * 1_000_000)
         self.world.keep()
 
     @rule(t=st.integers(0, 2 * START_S))
@@ -582,7 +582,7 @@ class StolenTimeKey(RuleBasedStateMachine):
 
 
 STEPS = settings(
-    max_examples=300,
+    max_examples=150,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
