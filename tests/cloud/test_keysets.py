@@ -150,7 +150,9 @@ def test_inspect_reads_a_keyset_and_refuses_a_forged_one(
     told = json.loads(kannuki("inspect", path, "--json")[1])
     assert (told["town"], told["version"], len(told["roots"])) == (TOWN, 1, 2)
     assert "gateway" in "".join(str(path) for path in (tmp_path / "k").iterdir())
-    assert "maintain, status" in kannuki("inspect", path)[1].replace("status, maintain", "maintain, status")
+    assert "maintain, status" in kannuki("inspect", path)[1].replace(
+        "status, maintain", "maintain, status"
+    )
     forged = bytearray(path.read_bytes())
     forged[-1] ^= 1
     path.write_bytes(forged)
@@ -163,7 +165,10 @@ def test_everything_for_a_first_start_in_one_go(kannuki: Run, tmp_path: Path) ->
     assert kannuki(*argv)[0] == 2
     assert kannuki(*argv, "--town", TOWN, "--clock-offset-s", -DAY_S)[0] == 0
     assert held(tmp_path).version == 1
-    assert kannuki("init", "--dir", tmp_path / "l", "--with-roots", tmp_path / "r", "--town", TOWN)[0] == 2
+    assert (
+        kannuki("init", "--dir", tmp_path / "l", "--with-roots", tmp_path / "r", "--town", TOWN)[0]
+        == 2
+    )
     assert not (tmp_path / "l").exists()
 
 
