@@ -133,12 +133,9 @@ async def until(condition: Any) -> None:
 
 
 async def listening(running: Running) -> None:
-    """The service hears what is said: it answers an event that it cannot take."""
-    nothing = AuditEvent(id="e-0", lock="aaaaaaaa", parcel=b"", seal=b"")
-    async with asyncio.timeout(BOUND_S):
-        while not running.gateway.of(EventAck):
-            await running.gateway.say("gw-0", "event", nothing)
-            await asyncio.sleep(0.1)
+    """The service hears what is said: all its subscriptions are made when it connects."""
+    await running.gateway.say("gw-1", "state", GatewayState(online=True))
+    await until(lambda: is_online(running, True))
 
 
 def serve_spec(office: Office, broker_port: int) -> ChildSpec:
@@ -251,6 +248,7 @@ async def test_lock_is_reachable_only_while_a_gateway_is_there(running: Running)
 
 async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running: Running) -> None:
     gateway, office = running.gateway, running.office
+    await listening(running)
     lock = office.locks[0]
     lock.record(audit.DOOR_STATE, audit.DOOR_OPEN)
     raw, seal = lock.parcel(office.service.vault.public_keys, lock.records)
