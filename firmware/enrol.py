@@ -2,48 +2,70 @@
 
 The request and the answer are JSON lines, so that any bench can send them over a raw REPL:
     from firmware.enrol import run; run('{"town": ..., "lock_id": ...}')
+Asking again for the same identity gives the same answer: the first one may have been lost.
 """
 
 import binascii
 import json
 import os
 
-from firmware.core import config as configs
-from firmware.core import enrolment
-from firmware.core.door import DoorConfig
+from firmware.core import enrolment, secrets
+from firmware.core import identity as identities
+from firmware.core.ed25519 import verify
+from firmware.core.identity import Identity, NotEnrolled
+from firmware.core.secrets import Secrets
+from firmware.hal.ciphers import aes
+from firmware.hal.clock import Rtc
 from firmware.hal.storage import FileStorage
-from protocol.keys import key_id
-from protocol.verify import IssuerKey
+from protocol.crypto import Crypto
 
 _DATA_FOLDER = "/data"
 
 
 def run(request: str) -> None:
-    """Enrol this board as `request` says; print one JSON line with the public half."""
-    wanted = json.loads(request)
-    storage = FileStorage(_DATA_FOLDER)
-    if storage.read(enrolment.CONFIG_FILE) is not None:
-        print(json.dumps({"error": "already enrolled"}))
+    """Enrol this board as `request` says; print one JSON line with the public halves.
+
+    Members: town, lock_id, journal_epoch, roots [hex, hex], keyset (hex), config (hex or null),
+    time [Unix seconds, error in seconds].
+    """
+    try:
+        made = _enrolled(json.loads(request), FileStorage(_DATA_FOLDER))
+    except (enrolment.EnrolmentError, NotEnrolled) as error:
+        print(json.dumps({"error": str(error)}))
         return
-    public_key = enrolment.enrol(_config(wanted), storage, os.urandom)
-    print(json.dumps({"public_key": binascii.hexlify(public_key).decode()}))
+    answer = {"public_key": _hex(made.public_key), "signing_key": _hex(made.signing_key)}
+    print(json.dumps(answer))
 
 
-def _config(wanted: dict) -> configs.Config:
-    keyset = {}
-    for row in wanted["keys"]:
-        public_key = binascii.unhexlify(row["public_key"])
-        keyset[key_id(public_key)] = IssuerKey(
-            public_key, row["role"], row["permissions"], row["max_lifetime_s"]
-        )
-    return configs.Config(
-        wanted["town"],
-        wanted["lock_id"],
-        wanted["keyset_version"],
-        keyset,
-        wanted["vault_epoch"],
-        binascii.unhexlify(wanted["vault_public_key"]),
-        wanted["journal_epoch"],
-        1,
-        DoorConfig(**wanted.get("door", {})),
+def _enrolled(wanted: dict, storage: FileStorage) -> Secrets:
+    identity = _identity(wanted)
+    if storage.read(identities.IDENTITY_FILE) is not None:
+        return _again(identity, storage)
+    config = wanted.get("config")
+    crypto = Crypto(verify, os.urandom, aes)
+    Rtc().set(identity.enrolled_time[0])
+    return enrolment.enrol(
+        identity,
+        binascii.unhexlify(wanted["keyset"]),
+        None if config is None else binascii.unhexlify(config),
+        storage,
+        crypto,
     )
+
+
+def _again(identity: Identity, storage: FileStorage) -> Secrets:
+    there = identities.load(storage)
+    named = (there.town, there.lock_id, there.journal_epoch, there.roots)
+    if named != (identity.town, identity.lock_id, identity.journal_epoch, identity.roots):
+        raise NotEnrolled("already enrolled as {} of {}".format(there.lock_id, there.town))
+    return secrets.load(storage)
+
+
+def _identity(wanted: dict) -> Identity:
+    roots = tuple(binascii.unhexlify(root) for root in wanted["roots"])
+    time = tuple(wanted["time"])
+    return Identity(wanted["town"], wanted["lock_id"], wanted["journal_epoch"], roots, time)
+
+
+def _hex(raw: bytes) -> str:
+    return binascii.hexlify(raw).decode()

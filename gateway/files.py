@@ -36,7 +36,7 @@ def read_place(path: Path) -> Place:
 
 def _credential(path: Path, lock_id: str, token: bytes, proof_key: bytes) -> Credential:
     try:
-        credential = Credential(token, proof_key)
+        credential = Credential(token, {lock_id: proof_key})
     except CredentialError as error:
         raise FileError(f"{path}: the token for {lock_id} cannot be read: {error}") from error
     if credential.token.audience != lock_id:

@@ -1,4 +1,4 @@
-"""What is to be published, in three lanes, so that no lane waits for another.
+"""What is to be published, in four lanes, so that no lane waits for another.
 
 Decides order and what may be left out: of states only the newest per topic is worth saying; events
 and responses that are already in line are not put there twice; responses beyond a bound push out
@@ -17,7 +17,7 @@ from gateway.machine import Publish
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
-WORKERS = {"state": 1, "event": 4, "response": 4}
+WORKERS = {"state": 1, "event": 4, "request": 1, "response": 4}
 
 Say = Callable[[Publish], Awaitable[None]]
 

@@ -1,4 +1,4 @@
-"""What the gateway must not forget: outbox, inbox, audit positions, pending status lists. SQLite.
+"""What the gateway must not forget: outbox, inbox, audit positions, pending documents. SQLite.
 
 Decides durability: each method is one transaction on a WAL database with synchronous=FULL, so what
 it has stored survives `kill -9` and, on honest disks, a power cut. Rows leave by acknowledgement
@@ -11,10 +11,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from gateway.machine import Errand, Handled, StorageError, StoredEvent
+from gateway.machine import Errand, Handled, Pending, StorageError, StoredEvent, What
 
 FILE_NAME = "gateway.sqlite"
 BUSY_MS = 5000
@@ -47,6 +48,28 @@ MIGRATIONS = (
         version INTEGER NOT NULL,
         document BLOB NOT NULL
     ) WITHOUT ROWID;
+    """,
+    # Wire version 1. Records and status lists of version 0 mean nothing to anyone any more: records
+    # are read again from the locks, which keep them until the town has signed for them, and a put
+    # without an answer is forgotten, so that its repetition is taken up as a new one.
+    """
+    DELETE FROM outbox;
+    DELETE FROM audit_position;
+    DROP TABLE pending_status;
+    DELETE FROM inbox WHERE answer IS NULL;
+    ALTER TABLE inbox ADD COLUMN what TEXT NOT NULL DEFAULT 'status';
+    DROP INDEX inbox_open;
+    CREATE INDEX inbox_open ON inbox (lock, what) WHERE answer IS NULL;
+    CREATE TABLE pending_document (
+        lock TEXT NOT NULL,
+        what TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        document BLOB NOT NULL,
+        entries BLOB NOT NULL,
+        base_version INTEGER,
+        additions BLOB,
+        PRIMARY KEY (lock, what)
+    );
     """,
 )
 
@@ -112,33 +135,45 @@ class SqliteStore:
         rows = self._rows("SELECT lock, answer FROM inbox WHERE id = ?", (command_id,))
         return Handled(*rows[0]) if rows else None
 
-    def accept_status(self, errand: Errand, document: bytes, expires_at: int) -> None:
-        """The command, and its document unless a newer one is pending."""
+    def accept(self, errand: Errand, pending: Pending, expires_at: int) -> None:
+        """The command, and its document unless a newer one of its kind is pending."""
         with self._changing() as database:
             database.execute(
-                "INSERT INTO inbox (id, lock, version, expires_at) VALUES (?, ?, ?, ?)",
-                (errand.id, errand.lock, errand.version, expires_at),
+                "INSERT INTO inbox (id, lock, what, version, expires_at) VALUES (?, ?, ?, ?, ?)",
+                (errand.id, errand.lock, errand.what, errand.version, expires_at),
             )
             database.execute(
-                "INSERT INTO pending_status VALUES (?, ?, ?) ON CONFLICT (lock) DO UPDATE "
-                "SET version = excluded.version, document = excluded.document "
+                "INSERT INTO pending_document VALUES (?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (lock, what) DO UPDATE SET version = excluded.version, "
+                "document = excluded.document, entries = excluded.entries, "
+                "base_version = excluded.base_version, additions = excluded.additions "
                 "WHERE excluded.version >= version",
-                (errand.lock, errand.version, document),
+                (errand.lock, errand.what, *astuple(pending)),
             )
 
-    def pending_status(self, lock: str) -> tuple[int, bytes] | None:
-        """(version, document) still to be carried."""
-        rows = self._rows("SELECT version, document FROM pending_status WHERE lock = ?", (lock,))
-        return (rows[0][0], rows[0][1]) if rows else None
-
-    def errands(self, lock: str) -> list[Errand]:
-        """Commands for a lock that have no answer yet."""
+    def pending(self, lock: str, what: What) -> Pending | None:
+        """The document of this kind still to be carried."""
         rows = self._rows(
-            "SELECT id, lock, version FROM inbox WHERE lock = ? AND answer IS NULL", (lock,)
+            "SELECT version, document, entries, base_version, additions FROM pending_document "
+            "WHERE lock = ? AND what = ?",
+            (lock, what),
+        )
+        return Pending(*rows[0]) if rows else None
+
+    def has_pending(self, lock: str) -> bool:
+        """Whether any document waits for a lock."""
+        return bool(self._rows("SELECT 1 FROM pending_document WHERE lock = ? LIMIT 1", (lock,)))
+
+    def errands(self, lock: str, what: What) -> list[Errand]:
+        """Commands of a kind for a lock that have no answer yet."""
+        rows = self._rows(
+            "SELECT id, lock, what, version FROM inbox "
+            "WHERE lock = ? AND what = ? AND answer IS NULL",
+            (lock, what),
         )
         return [Errand(*row) for row in rows]
 
-    def answer(self, lock: str, answers: dict[str, bytes], carried: int | None) -> None:
+    def answer(self, lock: str, what: What, answers: dict[str, bytes], carried: int | None) -> None:
         """Keeps answers; the pending document goes once it was carried or nobody waits for it."""
         with self._changing() as database:
             database.executemany(
@@ -146,16 +181,17 @@ class SqliteStore:
                 [(answer, command_id) for command_id, answer in answers.items()],
             )
             database.execute(
-                "DELETE FROM pending_status WHERE lock = ? AND (version <= ? OR NOT EXISTS ("
-                "SELECT 1 FROM inbox WHERE inbox.lock = pending_status.lock AND answer IS NULL "
-                "AND inbox.version = pending_status.version))",
-                (lock, -1 if carried is None else carried),
+                "DELETE FROM pending_document AS p WHERE lock = ? AND what = ? "
+                "AND (version <= ? OR NOT EXISTS (SELECT 1 FROM inbox WHERE inbox.lock = p.lock "
+                "AND inbox.what = p.what AND answer IS NULL AND inbox.version = p.version))",
+                (lock, what, -1 if carried is None else carried),
             )
 
     def expired(self, wall: float) -> list[Errand]:
         """Commands past their time without an answer."""
         rows = self._rows(
-            "SELECT id, lock, version FROM inbox WHERE answer IS NULL AND expires_at <= ?", (wall,)
+            "SELECT id, lock, what, version FROM inbox WHERE answer IS NULL AND expires_at <= ?",
+            (wall,),
         )
         return [Errand(*row) for row in rows]
 
@@ -174,9 +210,13 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=BUSY_MS / 1000, isolation_level=None)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        _migrate(database)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            _migrate(database)
+        except BaseException:
+            database.close()  # and with it the lock that a half-done step holds
+            raise
         return database
 
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:

@@ -23,6 +23,7 @@ from protocol import token as tokens
 from protocol.holder import Credential
 from protocol.lockstate import BOLT_LOCKED, STATE_BOLT, STATE_HEAD_SEQ
 from simulator.phone.ble import LockLink, find_lock
+from simulator.town_keys import envelope
 
 pytestmark = [
     pytest.mark.slow,
@@ -107,9 +108,12 @@ class Stranger:
 # --- forged tokens ---
 
 
-def with_bytes(credential: Credential, raw_token: bytes, proof_key: bytes) -> Credential:
-    """What a modified phone would present: any bytes, any key."""
-    credential.raw_token, credential.proof_key = raw_token, proof_key
+def with_bytes(
+    bench: Bench, credential: Credential, raw_token: bytes, proof_key: bytes
+) -> Credential:
+    """What a modified phone would present at this very lock: any bytes, any key."""
+    credential.raw_token = raw_token
+    credential.proof_keys = {bench.enrolment.lock_id: proof_key}
     return credential
 
 
@@ -123,8 +127,8 @@ async def test_a_token_changed_by_one_bit_is_refused_wherever_the_bit_is(bench: 
     whole = bench.credential(-60, 600)
     for at in range(0, len(whole.raw_token), 9):
         forged = bench.credential(-60, 600)
-        raw, key = flipped(forged.raw_token, at), forged.proof_key
-        result = await bench.present(with_bytes(forged, raw, key))
+        raw, key = flipped(forged.raw_token, at), forged.proof_keys[bench.enrolment.lock_id]
+        result = await bench.present(with_bytes(bench, forged, raw, key))
         assert not result.granted, f"byte {at}"
         assert not result.authentic, f"byte {at}"
         assert result.code in ("BAD_MAC", "MALFORMED", "UNKNOWN_ISSUER", "WRONG_LOCK"), at
@@ -150,7 +154,7 @@ async def test_a_longer_window_without_the_issuers_signature_is_refused_on_recor
     )
     raw = cose.encode(signed.kid, tokens.encode_claims(later), signed.signature)
     key = keys.proof_key(bench.town.kdk(bench.enrolment), raw)
-    result = await bench.present(with_bytes(good, raw, key))
+    result = await bench.present(with_bytes(bench, good, raw, key))
     assert (result.code, result.authentic) == ("BAD_SIGNATURE", True)
     assert await head_seq(bench) == before + 1
 
@@ -170,11 +174,9 @@ async def test_a_token_of_another_lock_is_refused_though_the_phone_presents_it(
         claims.permissions,
         claims.epoch,
     )
-    payload = tokens.encode_claims(token)
-    kid = keys.key_id(bytes(bench.town.booking.verify_key))
-    raw = cose.encode(kid, payload, bench.town.booking.sign(cose.to_sign(kid, payload)).signature)
+    raw = envelope(bench.town.booking, tokens.encode_claims(token), b"")
     key = keys.proof_key(bench.town.kdk(bench.enrolment), raw)
-    result = await bench.present(with_bytes(other, raw, key))
+    result = await bench.present(with_bytes(bench, other, raw, key))
     assert (result.code, result.authentic) == ("WRONG_LOCK", False)
     assert await head_seq(bench) == before
 

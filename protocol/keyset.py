@@ -90,11 +90,15 @@ class Keyset:
 
 
 def encode(keyset: Keyset) -> bytes:
-    """The payload that a root signs. Raises KeysetError when `decode` would refuse it."""
+    """The payload that a root signs. Raises KeysetError when `decode` would refuse it.
+
+    Rows are sorted, because a dict keeps no order on MicroPython.
+    """
     rows = [
         [k.role, k.public_key, k.permissions, k.max_lifetime_s, k.max_ahead_s]
         for k in keyset.keys.values()
     ]
+    rows.sort()
     vaults = [[epoch, key] for epoch, key in sorted(keyset.vaults.items())]
     members = [keyset.town, keyset.version, keyset.issued_at, rows, vaults, list(keyset.roots)]
     payload = cbor.encode(members)

@@ -9,9 +9,9 @@ and names the entries by their number and SHA-256, so that a lock can take them 
 them from those it has and a few additions (a delta), and needs to hold none of them in memory.
 An entry is 8 bytes: the first 6 of a cti or PIN name, then, big endian, the hour in which it
 expires (rounded up, hours since 1970 modulo 65536). Entries are sorted, to be bisected where they
-lie. A list holds every entry whose hour is not before kept_from_hour; a lock takes none that drops
-an entry before its own clock says that it has expired. Rows of min_iat withdraw in one step
-everything that one key issued, for one audience or all (null), before a second.
+lie. A list holds every entry whose hour is not before kept_from_hour (0: nothing was ever dropped);
+a lock takes none that drops an entry before its own clock says that it has expired. Rows of min_iat
+withdraw in one step what one key issued, for one audience or all (null), before a second.
 """
 
 from protocol import cbor, cose, forms
@@ -57,7 +57,10 @@ class StatusHeader:
 
 
 class StatusList:
-    """A header and `read(offset, size) -> bytes` over its entries, wherever they lie."""
+    """A header and `read(offset, size) -> bytes` over its entries, wherever they lie.
+
+    `read` may raise OSError, which passes through.
+    """
 
     def __init__(self, header: StatusHeader, read: Callable) -> None:
         self.header = header
@@ -112,15 +115,19 @@ def build(
 ) -> tuple:
     """(StatusHeader, entries) of `revoked`, pairs (cti or PIN name, expires_at: Unix seconds).
 
-    Raises StatusListError when there are too many.
+    Names that give the same entry share one. Raises StatusListError when there are too many.
     """
     entries = sorted(
-        entry(name, expires_at)
-        for name, expires_at in revoked
-        if _hour(expires_at) >= kept_from_hour
+        {
+            entry(name, expires_at)
+            for name, expires_at in revoked
+            if _hour(expires_at) >= kept_from_hour
+        }
     )
     if len(entries) > MAX_ENTRIES:
         raise StatusListError("more than 2000 entries: raise min_iat instead")
+    if not all(is_kept(raw_entry, kept_from_hour) for raw_entry in entries):
+        raise StatusListError("an entry ends more than 3.7 years after the first hour kept")
     raw = b"".join(entries)
     rows = list(min_iat or [])
     header = StatusHeader(
@@ -137,7 +144,9 @@ def entry(name: bytes, expires_at: int) -> bytes:
 
 
 def is_kept(raw_entry: bytes, kept_from_hour: int) -> bool:
-    """Whether an entry's hour is `kept_from_hour` or later (within 3.7 years of it)."""
+    """Whether an entry's hour is `kept_from_hour` or later, within 3.7 years; 0 keeps all."""
+    if kept_from_hour == 0:
+        return True
     hour = int.from_bytes(raw_entry[PREFIX_BYTES:ENTRY_BYTES], "big")
     return (hour - kept_from_hour) % _HOURS < _HOURS // 2
 

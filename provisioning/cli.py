@@ -15,10 +15,16 @@ from provisioning import image
 from provisioning.boards import open_board
 from provisioning.enrol import FIRST_JOURNAL_EPOCH, new_lock_id
 from provisioning.enrol import enrol as enrol_board
-from provisioning.tree import device_tree
+from provisioning.tree import BOARDS, architecture_of, device_tree
 from provisioning.trust import check_config, read_trust
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_CHIP = click.option(
+    "--chip",
+    default="simulator",
+    show_default=True,
+    help=f"Chip the machine code in the image is for: {', '.join(BOARDS)}.",
+)
 
 
 @click.group()
@@ -55,6 +61,7 @@ def provision() -> None:
     show_default=True,
     help="Kind of board: 'image' runs the image in a simulated chip.",
 )
+@_CHIP
 @click.option(
     "--again",
     "previous_path",
@@ -80,6 +87,7 @@ def enrol(
     out_path: Path,
     lock_id: str | None,
     board: str,
+    chip: str,
     previous_path: Path | None,
     journal_epoch: int | None,
     config_path: Path | None,
@@ -93,7 +101,7 @@ def enrol(
     trust = _read_trust(trust_path)
     lock_id, journal_epoch = _name(trust, lock_id, journal_epoch, previous_path)
     config = _read_config(config_path, trust, lock_id) if config_path else None
-    image.create(image_path, device_tree())
+    image.create(image_path, device_tree(architecture=architecture_of(chip)))
     try:
         enrolment = enrol_board(
             open_board(board, image_path),
@@ -117,10 +125,11 @@ def enrol(
 
 @provision.command()
 @click.argument("image_path", metavar="IMAGE", type=_FILE)
+@_CHIP
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def update(image_path: Path, as_json: bool) -> None:
+def update(image_path: Path, chip: str, as_json: bool) -> None:
     """Renew the firmware in an image; the lock keeps its keys and its journal."""
-    changed = image.update(image_path, device_tree())
+    changed = image.update(image_path, device_tree(architecture=architecture_of(chip)))
     _say(
         as_json,
         {"image": str(image_path), "changed": changed},

@@ -4,6 +4,7 @@ Decides which file goes where. Simulator, flasher and size report all build this
 what is tested is what is shipped. Modules are compiled to bytecode (.mpy): a lock that compiled
 source at boot would leave its heap in small pieces. Modules named *_viper hold machine code; they
 are compiled for one architecture and left out of a tree without one (the lock then does without).
+Those named *_rv32 hold instructions of that architecture; they go nowhere else, as *_rv32_viper.
 """
 
 from __future__ import annotations
@@ -16,13 +17,30 @@ from pathlib import Path
 
 from kannuki.errors import InputError, KannukiError
 from kannuki.parts import require_program
+from provisioning import mpy
 
 FORMAT = "kannuki-device-tree-1"
 REPOSITORY = Path(__file__).resolve().parent.parent
 MANIFEST = REPOSITORY / "firmware" / "manifest.json"
-ARCHITECTURES = ("x64", "rv32imc", "xtensawin")  # the simulator; ESP32-C3 and C6; ESP32 and S3
-SIMULATOR = "x64"
-_NATIVE = "_viper"  # how names of modules with machine code end
+SIMULATOR, RISCV, XTENSA = "x64", "rv32imc", "xtensawin"
+ARCHITECTURES = (SIMULATOR, RISCV, XTENSA)
+BOARDS = {
+    "simulator": SIMULATOR,
+    "esp32": XTENSA,
+    "esp32s2": XTENSA,
+    "esp32s3": XTENSA,
+    "esp32c3": RISCV,
+    "esp32c6": RISCV,
+}
+_NATIVE, _RISCV = "_viper", "_rv32"  # how names of modules with machine code end
+
+
+def architecture_of(board: str) -> str:
+    """The architecture of a chip by its usual name ("ESP32-C3"). Raises InputError for others."""
+    name = board.lower().replace("-", "")
+    if name not in BOARDS:
+        raise InputError(f"no board {board!r} is known", f"use one of {', '.join(BOARDS)}")
+    return BOARDS[name]
 
 
 def device_tree(
@@ -44,11 +62,18 @@ def device_tree(
                     f"{manifest} lists {pattern}, which matches no file", "correct the manifest"
                 )
             for source in sources:
-                if architecture is None and source.stem.endswith(_NATIVE):
+                if not _fits(source.stem, architecture):
                     continue
                 place, content = _placed(target, source, root, architecture)
                 tree[place] = content
     return tree
+
+
+def _fits(module: str, architecture: str | None) -> bool:
+    """Whether a lock of that architecture gets the module."""
+    if module.endswith(_RISCV):
+        return architecture == RISCV
+    return architecture is not None or not module.endswith(_NATIVE)
 
 
 def _placed(target: str, source: Path, root: Path, architecture: str | None) -> tuple[str, bytes]:
@@ -56,8 +81,20 @@ def _placed(target: str, source: Path, root: Path, architecture: str | None) -> 
     if target.endswith(".py"):
         return target, source.read_bytes()
     name = source.relative_to(root).as_posix()
-    native = architecture if source.stem.endswith(_NATIVE) else None
-    return f"{target}/{source.stem}.mpy", _compiled(source.read_bytes(), name, native)
+    native = architecture if source.stem.endswith((_NATIVE, _RISCV)) else None
+    content = _compiled(source.read_bytes(), name, native)
+    if source.stem.endswith(_RISCV):
+        return f"{target}/{source.stem}{_NATIVE}.mpy", _loadable(content)
+    return f"{target}/{source.stem}.mpy", content
+
+
+def _loadable(assembled: bytes) -> bytes:
+    """Assembled functions as viper's: boards load those also without an inline assembler."""
+    entries = {}
+    for count in mpy.arguments_of(mpy.functions(assembled)):
+        source = mpy.entry_source(count).encode()
+        entries[count] = mpy.entry_code(_compiled(source, "entry.py", RISCV))
+    return mpy.as_viper(assembled, entries)
 
 
 @cache

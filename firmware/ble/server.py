@@ -19,8 +19,9 @@ _IRQ_CENTRAL_DISCONNECT = 2
 _IRQ_GATTS_WRITE = 3
 _IRQ_MTU_EXCHANGED = 21
 
+ADVERTISE_EVERY_US = 100_000  # a phone waits for one to find the lock and for one to connect
+
 _MTU = 247
-_ADVERTISE_EVERY_US = 100_000
 _RX_BUFFER_BYTES = 512
 _RETRY_NOTIFY_MS = 10
 _RETRY_NOTIFY_TIMES = 50
@@ -98,9 +99,7 @@ class GattServer:
 
     def _advertise(self) -> None:
         if self._connected <= MAX_SLOTS:
-            self._ble.gap_advertise(
-                _ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response
-            )
+            self._ble.gap_advertise(ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response)
 
 
 def _field(kind: int, value: bytes) -> bytes:

@@ -2,22 +2,41 @@
 
 This is the last step of protocol/verify.py's order: journal, then act. An opening that cannot be
 recorded does not happen; a refusal to a proven holder is recorded; whatever an unproven peer sends
-is only counted. Does no I/O of its own: journal, door and documents are handed in.
+is only counted. Does no I/O of its own: journal, door and documents are handed in. What documents
+change is decided in adoption.py.
 """
 
-from protocol import audit, reasons, session, statuslist, verify
-from protocol.cose import CoseError
+from firmware.core.adoption import Adoption
+from protocol import audit, reasons, session, verify
+from protocol.audit import Head
+from protocol.forms import are_uints, is_bytes
 from protocol.session import OK, Outcome
 from protocol.shim import Any
-from protocol.statuslist import StatusListError
+from protocol.timebound import FOREVER
 from protocol.token import MAINTAIN
 
-_SOURCES = {
-    session.COMMAND_UNLOCK: audit.SOURCE_HOLDER,
-    session.COMMAND_UNLOCK_REMOTE: audit.SOURCE_REMOTE,
-    session.COMMAND_LOCK: audit.SOURCE_HOLDER,
-}
 MAX_RECORDS_PER_REPLY = 8  # a reply of about 1 kB: the heap has no large free pieces
+
+_OPERATIONS = {
+    session.COMMAND_UNLOCK: audit.OPERATION_UNLOCK,
+    session.COMMAND_UNLOCK_REMOTE: audit.OPERATION_UNLOCK,
+    session.COMMAND_LOCK: audit.OPERATION_LOCK,
+    session.COMMAND_HOLD_OPEN: audit.OPERATION_HOLD_OPEN,
+    session.COMMAND_EVACUATE: audit.OPERATION_EVACUATE,
+}
+_HOLDS = (session.COMMAND_HOLD_OPEN, session.COMMAND_EVACUATE)
+_KEEPERS_ONLY = (session.REQUEST_TOKEN, session.REQUEST_CLEAR_KEYPAD)
+_AFTER_OK_ONLY = (session.REQUEST_STATE, session.REQUEST_HEAD) + _KEEPERS_ONLY
+
+
+class Asking:
+    """Who asks, in which session: `nonce` of its challenge, given out at `challenged_at`."""
+
+    def __init__(self, token: Any, reason: int, nonce: bytes, challenged_at: int) -> None:
+        self.token = token
+        self.reason = reason
+        self.nonce = nonce
+        self.challenged_at = challenged_at
 
 
 class Access:
@@ -25,84 +44,124 @@ class Access:
 
     def __init__(self, lock: Any) -> None:
         self._lock = lock  # firmware.core.lock.Lock: journal, door, trust, clock, storage
+        self._adoption = Adoption(lock)
 
-    def decide(self, verdict: Any, at: int) -> Outcome:
+    # --- presentations ---
+
+    def decide(self, verdict: Any, relayed: bool, at: int) -> Outcome:
         """Record and carry out a verdict whose holder has proved possession."""
+        source = _source(verdict.command, relayed)
         if isinstance(verdict, verify.Denied):
-            return self._refuse(verdict)
+            return self._refuse(verdict.reason, verdict.token, source, verdict.opens_at)
         if verdict.command == session.COMMAND_SYNC:
             return self._outcome(OK, {})
-        return self._operate(verdict, at)
+        return self._operate(verdict, source, at)
 
-    def answer(self, token: Any, operation: int, argument: Any) -> tuple:
-        """(reason, value) for a request in the open session of `token`."""
-        if operation == session.REQUEST_STATE:
-            return OK, self._lock.state()
-        if not token.permissions & MAINTAIN:
-            return reasons.SCOPE, None
-        if operation == session.REQUEST_AUDIT:
-            return self._read_audit(token, argument)
-        if operation == session.REQUEST_STATUS_LIST:
-            return self._adopt_status_list(argument)
-        return reasons.MALFORMED, None
-
-    def _refuse(self, denied: Any) -> Outcome:
-        subject = denied.token.cti
-        source = _SOURCES.get(denied.command, audit.SOURCE_NONE)
-        self._record(audit.LOCK_OPERATION_ERROR, denied.reason, source, subject)
+    def _refuse(self, reason: int, token: Any, source: int, opens_at: int | None = None) -> Outcome:
+        self._lock.record(audit.LOCK_OPERATION_ERROR, reason, source, token.cti)
         detail = {}
-        if denied.opens_at is not None:
-            detail[session.DETAIL_OPENS_AT] = denied.opens_at
-        return self._outcome(denied.reason, detail)
+        if opens_at is not None:
+            detail[session.DETAIL_OPENS_AT] = opens_at
+        return self._outcome(reason, detail)
 
-    def _operate(self, allowed: Any, at: int) -> Outcome:
-        source = _SOURCES[allowed.command]
-        unlock = allowed.command != session.COMMAND_LOCK
-        code = audit.OPERATION_UNLOCK if unlock else audit.OPERATION_LOCK
-        if not self._record(audit.LOCK_OPERATION, code, source, allowed.token.cti):
+    def _operate(self, allowed: Any, source: int, at: int) -> Outcome:
+        lock, token, command = self._lock, allowed.token, allowed.command
+        hold_s = self._hold_s(token, command)
+        if command == session.COMMAND_HOLD_OPEN and hold_s <= 0:
+            return self._refuse(reasons.TIME_UNKNOWN, token, source)
+        spends = token.once and command != session.COMMAND_LOCK
+        if spends and not lock.journal.memory.room(lock.now()):
+            return self._refuse(reasons.FULL, token, source)
+        value = token.expires_at if spends else None
+        operation = _OPERATIONS[command]
+        if not lock.record(audit.LOCK_OPERATION, operation, source, token.cti, value):
             return self._outcome(reasons.STORAGE, {})
-        door = self._lock.door
-        self._lock.note(door.unlock(source, at) if unlock else door.lock(source, at))
-        detail = {session.DETAIL_RELOCK_AFTER_MS: self._lock.config.door.relock_after_ms}
-        return self._outcome(OK, detail if unlock else {})
+        if allowed.emergency:
+            lock.alarm(audit.ALARM_EMERGENCY_KEY, source, token.cti)
+        return self._move(command, source, hold_s, at)
+
+    def _move(self, command: int, source: int, hold_s: int, at: int) -> Outcome:
+        lock, door = self._lock, self._lock.door
+        if command == session.COMMAND_LOCK:
+            lock.note(door.lock(source, at))
+            return self._outcome(OK, {})
+        if command not in _HOLDS:
+            lock.note(door.unlock(source, at))
+            return self._outcome(
+                OK, {session.DETAIL_RELOCK_AFTER_MS: lock.config.door.relock_after_ms}
+            )
+        hold = door.evacuate if command == session.COMMAND_EVACUATE else door.hold_open
+        lock.note(hold(at + hold_s * 1000, source, at))
+        return self._outcome(OK, self._held(hold_s))
+
+    def _held(self, hold_s: int) -> dict:
+        detail, now = {session.DETAIL_RELOCK_AFTER_MS: hold_s * 1000}, self._lock.now()
+        if now.hi != FOREVER:
+            detail[session.DETAIL_HELD_UNTIL] = now.hi + hold_s
+        return detail
+
+    def _hold_s(self, token: Any, command: int) -> int:
+        """How long the door may be held: no longer than its figure, no later than its window.
+
+        In doubt about the time an evacuation lasts as long as the figure says; nothing else may.
+        """
+        now, longest = self._lock.now(), self._lock.config.door.max_hold_s
+        left = token.window(now.lo)[1] - now.hi
+        if left <= 0 and command == session.COMMAND_EVACUATE:
+            return longest
+        return min(left, longest)
 
     def _outcome(self, reason: int, detail: dict) -> Outcome:
         journal = self._lock.journal
         return Outcome(reason, detail, journal.head_seq, journal.head_hash)
 
-    def _record(self, event: int, code: int, source: int, subject: bytes) -> bool:
-        return self._lock.record(event, code, source, subject)
+    # --- requests ---
 
-    def _read_audit(self, token: Any, argument: Any) -> tuple:
+    def answer(self, asking: Asking, operation: int, argument: Any) -> tuple:
+        """(reason, value) for a request in an open session. Never raises for any argument."""
+        if operation in _AFTER_OK_ONLY and asking.reason != OK:
+            return reasons.SCOPE, None
+        if operation in _KEEPERS_ONLY and not asking.token.permissions & MAINTAIN:
+            return reasons.SCOPE, None
+        if operation == session.REQUEST_STATE:
+            return OK, self._lock.state()
+        if operation == session.REQUEST_AUDIT:
+            return self._read_audit(asking.token.epoch, argument)
+        if operation == session.REQUEST_HEAD:
+            return self._sign_head(argument)
+        if operation == session.REQUEST_TOKEN:
+            return verify.check_ahead(self._lock.trust, self._lock.crypto, argument), None
+        if operation == session.REQUEST_CLEAR_KEYPAD:
+            return self._lock.clear_keypad(asking.token.cti), None
+        return self._adoption.take(asking, operation, argument)
+
+    def _read_audit(self, epoch: int, argument: Any) -> tuple:
         if not _two_uints(argument):
             return reasons.MALFORMED, None
-        journal = self._lock.journal
-        records = journal.read(argument[0], min(argument[1], MAX_RECORDS_PER_REPLY))
-        batch = audit.Batch(self._lock.config.lock_id, token.epoch, journal.epoch, records)
-        raw = audit.encode_batch(batch)
-        return OK, [raw, audit.seal(self._lock.audit_keys[token.epoch], raw)]
-
-    def _adopt_status_list(self, document: Any) -> tuple:
-        """Take a newer status list; an older or equal one changes nothing and is no error."""
         lock = self._lock
-        try:
-            signed, status = statuslist.parse(document)
-        except (CoseError, StatusListError, TypeError):
+        records = lock.journal.read(argument[0], min(argument[1], MAX_RECORDS_PER_REPLY))
+        first = audit.decode_record(records[0]).seq if records else argument[0]
+        head = Head(lock.trust.lock_id, lock.journal.epoch, first, b"")
+        salt = lock.crypto.random_bytes(audit.SALT_BYTES)
+        kdk = lock.trust.kdks.get(epoch)
+        if kdk is None:  # the epoch went with a keyset that came in this very session
+            return reasons.UNKNOWN_ISSUER, None
+        raw, seal = audit.pack(lock.crypto.aes, kdk, salt, head, epoch, records)
+        return OK, [raw, seal]
+
+    def _sign_head(self, nonce: Any) -> tuple:
+        if not is_bytes(nonce, audit.HEAD_NONCE_BYTES):
             return reasons.MALFORMED, None
-        if status.lock_id != lock.config.lock_id:
-            return reasons.WRONG_LOCK, None
-        if status.version > lock.trust.status.version:
-            role, context = verify.ROLE_STATUS, statuslist.CONTEXT
-            if not verify.verify_document(lock.trust, lock.crypto, signed, role, context):
-                return reasons.BAD_SIGNATURE, None
-            if not lock.adopt_status_list(document, status):
-                return reasons.STORAGE, None
-        return OK, lock.trust.status.version
+        return OK, self._lock.sign_head(nonce)
+
+
+def _source(command: int, relayed: bool) -> int:
+    if command == session.COMMAND_SYNC or command not in _OPERATIONS:
+        return audit.SOURCE_NONE
+    if relayed or command == session.COMMAND_UNLOCK_REMOTE:
+        return audit.SOURCE_REMOTE
+    return audit.SOURCE_HOLDER
 
 
 def _two_uints(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for v in value)
-    )
+    return isinstance(value, list) and len(value) == 2 and are_uints(*value)

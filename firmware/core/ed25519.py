@@ -5,10 +5,10 @@ equation checked by comparing R's bytes. Which arithmetic computes it is decided
 test: the machine code of ed25519_viper where the runtime takes it and it knows the right answers,
 else the integers of ed25519_curve. If those fail too, nothing verifies until the next boot.
 
-A key's table (12,416 bytes with its checksum) is built on first use, or fetched from a `tables`
+A key's table (6,272 bytes with its checksum) is built on first use, or fetched from a `tables`
 port: an object with `read_into(name, buffer) -> bool` and `write(name, content)`. Memory for tables
 is taken at import, in one piece each, while the heap is still whole. Inputs are
-public, so timing tells nothing. Signing is not here.
+public, so timing tells nothing. Signing is in ed25519_sign.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from firmware.core.sha512 import sha512
 
 P = curve.P
 L = curve.L
-MAX_KEYS = 2  # with the base point's: 37 kB
+MAX_KEYS = 2  # with the base point's: 19 kB
 _BASE_NAME = "base"
 _CHECKSUM_BYTES = 32
 _SLOT_BYTES = curve.TABLE_BYTES + _CHECKSUM_BYTES
@@ -57,7 +57,7 @@ def _holds(
     s: int,
 ) -> bool:
     """Whether s * B - h * A has the bytes of R."""
-    h = int.from_bytes(sha512(raw_r + public_key + bytes(message)), "little") % L
+    h = int.from_bytes(sha512(b"".join((raw_r, public_key, bytes(message)))), "little") % L
     return encoded_double_scalar(s, _base, h, table) == raw_r
 
 
@@ -76,6 +76,9 @@ def decode_key(raw: bytes) -> tuple | None:
 
 
 # --- boot ---
+
+# Names of arithmetics, the best first.
+INSTRUCTIONS, WORDS, INTEGERS = "rv32 instructions", "machine words", "integers"
 
 # No viper, a module of another architecture, no memory for it: integers do as well.
 FAST_IMPORT_FAILS = (ImportError, SyntaxError, ValueError, MemoryError)
@@ -107,7 +110,7 @@ def boot(tables: object = None) -> str:
         _port.append(tables)
     _fill(_base, _BASE_NAME, curve.BASE_X, curve.BASE_Y)
     for name, encoded_double_scalar in candidates():
-        if _knows_the_answers(encoded_double_scalar):
+        if _is_sound(encoded_double_scalar):
             _state.extend((encoded_double_scalar, name))
             return name
     _state.extend((None, "every arithmetic failed its known answers: replace the board"))
@@ -119,14 +122,39 @@ def arithmetic() -> str:
     return _state[1] if _state else boot()
 
 
-def candidates() -> list:
-    """(name, arithmetic), the best first."""
-    integers = ("integers", curve.encoded_double_scalar)
+def base_table() -> bytes:
+    """The table of the base point, filled."""
+    arithmetic()
+    return _base
+
+
+def candidates() -> object:
+    """(name, arithmetic), the best first; the next is imported only when it is asked for."""
+    for name, found in ((INSTRUCTIONS, _instructions), (WORDS, _words)):
+        try:
+            yield name, found()
+        except FAST_IMPORT_FAILS:
+            continue
+    yield INTEGERS, curve.encoded_double_scalar
+
+
+def _instructions() -> object:
+    from firmware.core.ed25519_riscv import encoded_double_scalar
+
+    return encoded_double_scalar
+
+
+def _words() -> object:
+    from firmware.core.ed25519_fast import encoded_double_scalar
+
+    return encoded_double_scalar
+
+
+def _is_sound(encoded_double_scalar: object) -> bool:
     try:
-        from firmware.core.ed25519_fast import encoded_double_scalar
-    except FAST_IMPORT_FAILS:
-        return [integers]
-    return [("machine words", encoded_double_scalar), integers]
+        return _knows_the_answers(encoded_double_scalar)
+    except MemoryError:
+        return False
 
 
 def _knows_the_answers(encoded_double_scalar: object) -> bool:

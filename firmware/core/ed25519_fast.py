@@ -1,13 +1,14 @@
 """s * B + h * K in machine words, with the interface of ed25519_curve; importing it may fail.
 
-Decides the program of point formulas that ed25519_viper.run interprets over one piece of memory,
-and the layout of that memory. It allocates nothing but the few integers it starts and ends with.
+Decides the layout of the memory in which ed25519_viper.run interprets the point formulas of
+ed25519_program. It allocates nothing but the few integers it starts and ends with.
 Raises at import what a runtime without viper raises (see ed25519.FAST_IMPORT_FAILS).
 """
 
 from array import array
 
 from firmware.core import ed25519_curve as curve
+from firmware.core.ed25519_program import BASE, COMB, DOUBLE, KEY, MUL, ONE_MORE, TO_AFFINE, program
 from firmware.core.ed25519_steps_viper import columns, invert, normalize, pack
 from firmware.core.ed25519_viper import run
 
@@ -15,56 +16,13 @@ from firmware.core.ed25519_viper import run
 # 16..19 control; 20..23 scratch of products; and while dividing 22..25 are f, g, d, e.
 _ELEMENT = 20
 _CONTROL = 16 * _ELEMENT
-_WORDS = _CONTROL + 8
+_WORDS = _CONTROL + 6
 _ROUNDS, _START = _CONTROL + 4, _CONTROL + 5
 _memory = array("I", bytes(4 * _ELEMENT * 26))
 _memory_view = memoryview(_memory)
 _packed = bytearray(33)
 
-_MUL, _ADD, _SUB, _SQR, _LOAD, _CARRY = 1, 2, 3, 4, 5, 6
-
-
-def _program(*steps: tuple) -> bytes:
-    return b"".join(bytes(step) for step in steps)
-
-
-_SUM = _program(
-    (_LOAD, 0, 0, 0),
-    (_SUB, 8, 2, 1),
-    (_MUL, 10, 8, 6),
-    (_ADD, 8, 2, 1),
-    (_MUL, 11, 8, 5),
-    (_MUL, 12, 4, 7),
-    (_SUB, 8, 11, 10),
-    (_ADD, 9, 11, 10),
-    (_SUB, 10, 3, 12),
-    (_ADD, 11, 3, 12),
-    (_MUL, 1, 8, 10),
-    (_MUL, 2, 11, 9),
-    (_MUL, 3, 10, 11),
-)
-_FULL_T = _program((_MUL, 4, 8, 9))  # not needed before a doubling
-_DOUBLE = _program(
-    (_SQR, 10, 1, 1),
-    (_SQR, 11, 2, 2),
-    (_SQR, 12, 3, 3),
-    (_MUL, 13, 1, 2),
-    (_ADD, 9, 10, 11),
-    (_SUB, 14, 10, 11),
-    (_SUB, 8, 15, 13),
-    (_SUB, 8, 8, 13),
-    (_ADD, 12, 12, 12),
-    (_ADD, 12, 12, 14),
-    (_CARRY, 10, 12, 12),
-    (_MUL, 1, 8, 10),
-    (_MUL, 2, 14, 9),
-    (_MUL, 3, 10, 14),
-    (_MUL, 4, 8, 9),
-)
-_COMB = _DOUBLE + _SUM + _FULL_T + _SUM + b"\0"
-_ONE_MORE = _FULL_T + _SUM + b"\0"
-_AFFINE = _program((_MUL, 1, 1, 24), (_MUL, 2, 2, 24)) + b"\0"
-_KEY, _BASE = 2, 0
+_AFFINE = program((MUL, 1, 1, 24), (MUL, 2, 2, 24)) + b"\0"
 
 
 def _run(program: bytes, base: bytes, key: bytes, rounds: int = 1, start: int = 0) -> None:
@@ -76,12 +34,12 @@ def _run(program: bytes, base: bytes, key: bytes, rounds: int = 1, start: int = 
 def encoded_double_scalar(s: int, base: bytes, h: int, key: bytes) -> bytes:
     """The 32 bytes of s * B + h * K, both scalars below L (see ed25519_curve.double_scalar)."""
     _reset()
-    columns(curve.recoded(s if s & 1 else s + curve.L), _memory_view[_WORDS:], _BASE)
-    columns(curve.recoded(h - 1 | 1), _memory_view[_WORDS + 1 :], _KEY)
-    _run(_COMB, base, key, curve.COLUMNS, len(_DOUBLE))
+    columns(curve.recoded(s if s & 1 else s + curve.L), _memory_view[_WORDS:], BASE)
+    columns(curve.recoded(h - 1 | 1), _memory_view[_WORDS + 1 :], KEY)
+    _run(COMB, base, key, curve.COLUMNS, len(DOUBLE))
     if not h & 1:
-        _memory[_WORDS] = (curve.ENTRIES - 1) * curve.ENTRY_BYTES + _KEY
-        _run(_ONE_MORE, base, key)
+        _memory[_WORDS] = (curve.ENTRIES - 1) * curve.ENTRY_BYTES + KEY
+        _run(ONE_MORE, base, key)
     return _encoded(base)
 
 
@@ -111,6 +69,25 @@ def _encoded(tables: bytes) -> bytes:
     x, y = _integer(1), _integer(2)
     if control[1]:
         x, y = (curve.P - x) % curve.P, (curve.P - y) % curve.P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def uniform_start() -> None:
+    """Begin with the neutral point: this and the next two run the same steps for every number."""
+    _reset()
+
+
+def uniform_step(steps: bytes, entry: bytes) -> None:
+    """Run `steps`, whose LOAD takes the 96 bytes of `entry`."""
+    _memory[_WORDS] = 0
+    _run(steps, entry, entry)
+
+
+def uniform_encoded() -> bytes:
+    """The 32 bytes of the point in elements 1..3, without the division that is quicker for some."""
+    for steps, rounds in TO_AFFINE:
+        _run(steps, b"", b"", rounds)
+    x, y = _integer(1), _integer(2)
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 

@@ -12,18 +12,20 @@ import micropython
 def columns(bits: ptr8, out: ptr32, flags: int):
     """Write every second word of `out`: offset of a column's entry, bit 0 to negate, `flags`."""
     place = int(out)
-    at = 31
+    at = 36
     while at >= 0:
         signs = 0
         tooth = 0
-        while tooth < 8:
-            signs |= ((int(bits[tooth * 4 + (at >> 3)]) >> (at & 7)) & 1) << tooth
+        bit = at
+        while tooth < 7:
+            signs |= ((int(bits[bit >> 3]) >> (bit & 7)) & 1) << tooth
             tooth += 1
+            bit += 37
         out = ptr32(place)
-        if signs & 128:
-            out[0] = (signs & 127) * 96 + flags
+        if signs & 64:
+            out[0] = (signs & 63) * 96 + flags
         else:
-            out[0] = (signs ^ 127) * 96 + flags + 1
+            out[0] = (signs ^ 63) * 96 + flags + 1
         place += 8
         at -= 1
 

@@ -1,16 +1,21 @@
 """The lock's journal: an append-only chain of audit records in fixed slots with a CRC.
 
-Decides where a record goes, what the head is after a restart, and what has to go when the journal
-is full. One event is one append. Storage is a port (firmware/hal/storage.py): `names`, `read`,
-`append`, `delete`. Slots lie in segments, files named after their first sequence number. After an
-append that failed the journal looks again at what is there: it goes on behind the last good slot,
-in a new segment when that is torn. Sequence numbers never repeat and the head never falls, not
-even when the segment that held it cannot be read. What an append costs: docs/adr/0011.
+Decides where a record goes, what the head is after a restart, what has to go when the journal is
+full, and whether an acknowledgement speaks of this very history. One event is one append. Storage
+is a port (firmware/hal/storage.py): `names`, `read`, `write`, `append`, `delete`. Slots lie in
+segments, files named after their first sequence number; beside each lies a checkpoint of what the
+records before it mean (firmware/core/memory.py), so that a boot replays the last segment only.
+After an append that failed the journal looks again at what is there: it goes on behind the last
+good slot, in a new segment when that is torn. Sequence numbers never repeat and the head never
+falls, not even when the segment that held it cannot be read. What an append costs: docs/adr/0011.
 """
 
 import binascii
 
+from firmware.core import memory
+from firmware.core.memory import CheckpointError, Memory
 from protocol import audit
+from protocol.audit import AuditError
 from protocol.shim import Any
 from protocol.timebound import TimeBound
 
@@ -23,6 +28,7 @@ _KIND_RECORD = 1
 _HEADER_BYTES = 3
 _CRC_BYTES = 4
 _FOLDER = "journal"
+_CHECKPOINT = ".state"
 
 
 def encode_slot(raw_record: bytes) -> bytes:
@@ -43,16 +49,22 @@ def decode_slot(slot: bytes | None) -> bytes | None:
 
 
 class Journal:
-    """`head_seq` 0 means empty; `head_hash` is what the next record names as its predecessor."""
+    """`head_seq` 0 means empty; `head_hash` is what the next record names as its predecessor.
+
+    `memory` is what all the records mean, up to the head; only the journal changes it, in place.
+    """
 
     def __init__(self, storage: Any, lock_id: str, epoch: int) -> None:
         self.epoch = epoch
         self.head_seq = 0
         self.head_hash = audit.genesis(lock_id, epoch)
+        self.memory = Memory()
+        self._lock_id = lock_id
         self._storage = storage
         self._segments = sorted(int(n) for n in storage.names(_FOLDER) if n.isdigit())
         self._used = 0  # slots in the last segment
         self._in_doubt = False  # an append failed: nobody knows what it left
+        self._replay()
         self._recover()
 
     @property
@@ -60,22 +72,50 @@ class Journal:
         """The first record still kept (1 when nothing was ever written)."""
         return self._segments[0] if self._segments else 1
 
+    @property
+    def acked_seq(self) -> int:
+        """The town has all records up to this one. A restart may fall back to an earlier one."""
+        return self.memory.acked
+
     def append(
-        self, time: TimeBound | None, event: int, code: int, source: int, subject: bytes | None
+        self,
+        time: TimeBound,
+        event: int,
+        code: int,
+        source: int,
+        subject: bytes | None = None,
+        value: int | None = None,
     ) -> None:
-        """Write one record. Raises OSError when storage fails; the head does not move then."""
-        if self._in_doubt:
-            self._recover()
-        seq = self.head_seq + 1
-        record = audit.Record(seq, time, event, code, source, subject, self.head_hash)
-        raw = audit.encode_record(record)
-        self._in_doubt = True
-        if self._used >= SLOTS_PER_SEGMENT or not self._segments:
-            self._start_segment(seq)
-        self._storage.append(self._name(self._segments[-1]), encode_slot(raw))
-        self._in_doubt = False
-        self._used += 1
-        self.head_seq, self.head_hash = seq, audit.record_hash(raw)
+        """Write one record. Raises OSError when storage fails; the head does not move then.
+
+        A GAP record follows when unacknowledged ones had to go; if storage refuses that one, it
+        follows the next.
+        """
+        self._write(time, event, code, source, subject, value)
+        lost = self.oldest_seq - max(self.memory.acked + 1, self.memory.kept_from)
+        if lost > 0:
+            try:
+                self._write(time, audit.GAP, lost, audit.SOURCE_NONE, None, self.oldest_seq)
+            except OSError:
+                return
+
+    def acknowledge(self, head: audit.Head) -> bool:
+        """The town has all up to `head` (its signature is the caller's to check).
+
+        False when that is no history of this journal: another lock or epoch, another hash at that
+        seq, or a seq never written. What cannot be compared any more changes nothing and is True.
+        """
+        if (head.lock_id, head.journal_epoch) != (self._lock_id, self.epoch):
+            return False
+        if head.seq > self.head_seq:
+            return False
+        known = self._hash_at(head.seq)
+        if known is None:
+            return True
+        if known != head.record_hash:
+            return False
+        self.memory.acked = max(self.memory.acked, head.seq)
+        return True
 
     def read(self, from_seq: int, count: int) -> list:
         """Up to `count` raw records, one after the other, from `from_seq` on.
@@ -90,6 +130,40 @@ class Journal:
             elif found or count < 1:
                 break
         return found
+
+    def _write(
+        self,
+        time: TimeBound,
+        event: int,
+        code: int,
+        source: int,
+        subject: bytes | None,
+        value: int | None,
+    ) -> None:
+        if self._in_doubt:
+            self._recover()
+        seq = self.head_seq + 1
+        record = audit.Record(seq, time, event, code, source, subject, value, self.head_hash)
+        raw = audit.encode_record(record)
+        self._in_doubt = True
+        if self._used >= SLOTS_PER_SEGMENT or not self._segments:
+            self._start_segment(seq)
+        self._storage.append(_name(self._segments[-1]), encode_slot(raw))
+        self._in_doubt = False
+        self._used += 1
+        self.head_seq, self.head_hash = seq, audit.record_hash(raw)
+        self.memory.apply(record)
+
+    def _replay(self) -> None:
+        """Rebuild the memory up to the last segment (`_recover` replays that one)."""
+        start = len(self._segments)
+        found = None
+        while found is None and start > 0:
+            start -= 1
+            found = self._checkpoint(self._segments[start])
+        self.memory = found or Memory()
+        for i in range(start, len(self._segments) - 1):
+            self._scan(self._segments[i], self._segments[i + 1])
 
     def _recover(self) -> None:
         """Find the head, and whether the last segment can go on. The head never falls."""
@@ -111,11 +185,12 @@ class Journal:
         if self._segments and next_seq == self.head_seq + 1:
             self._used = next_seq - last
 
-    def _scan(self, first: int) -> tuple:
+    def _scan(self, first: int, until: int | None = None) -> tuple:
         """(last valid record or None, its seq, the next slot's seq or 0, the last seq given out).
 
         Only the last slot can be torn: all before it were acknowledged, readable or not. The next
-        slot is 0 when none can follow.
+        slot is 0 when none can follow. Records before `until` that are news go into the memory:
+        from there on a later segment has the word.
         """
         raw, found_at, seq = None, 0, first
         while True:
@@ -128,17 +203,58 @@ class Journal:
             good = decode_slot(slot)
             if good is not None:
                 raw, found_at = good, seq
+                if seq > self.memory.seq and (until is None or seq < until):
+                    self._apply(good)
             seq += 1
 
+    def _apply(self, raw: bytes) -> None:
+        """A record of another form means nothing to this lock; it must not stop the boot."""
+        try:
+            self.memory.apply(audit.decode_record(raw))
+        except AuditError:
+            return
+
     def _start_segment(self, seq: int) -> None:
+        """The checkpoint comes first: what a dropped record meant is kept before it goes."""
         if seq in self._segments:  # it begins torn: nothing in it was acknowledged
-            self._storage.delete(self._name(seq))
+            self._storage.delete(_name(seq))
             self._segments.remove(seq)
+        self._storage.write(_name(seq) + _CHECKPOINT, self.memory.encode())
         while self._segments and self._is_full(seq):
-            self._storage.delete(self._name(self._segments[0]))
+            self._storage.delete(_name(self._segments[0]))
             del self._segments[0]
         self._segments.append(seq)
+        self._sweep()
         self._used = 0
+
+    def _sweep(self) -> None:
+        """Checkpoints go with their segments, also those that a cut has left alone."""
+        kept = [_name(first) + _CHECKPOINT for first in self._segments]
+        for name in self._storage.names(_FOLDER):
+            path = _FOLDER + "/" + name
+            if name.endswith(_CHECKPOINT) and path not in kept:
+                self._storage.delete(path)
+
+    def _checkpoint(self, first: int) -> Memory | None:
+        """What the records before a segment mean, when that was kept and can be read."""
+        try:
+            raw = self._storage.read(_name(first) + _CHECKPOINT)
+            return None if raw is None else memory.decode(raw)
+        except (OSError, CheckpointError):
+            return None
+
+    def _hash_at(self, seq: int) -> bytes | None:
+        """The hash of a record, from itself or from its successor."""
+        if seq == self.head_seq:
+            return self.head_hash
+        raw = self._record(seq)
+        if raw is not None:
+            return audit.record_hash(raw)
+        after = self._record(seq + 1)
+        try:
+            return None if after is None else audit.decode_record(after).previous
+        except AuditError:
+            return None
 
     def _is_full(self, seq: int) -> bool:
         kept = seq - self._segments[0]
@@ -156,10 +272,10 @@ class Journal:
         """One slot (a chip's heap has no large free pieces); b"" past the end, None: unreadable."""
         try:
             offset = (seq - first) * SLOT_BYTES
-            return self._storage.read(self._name(first), offset, SLOT_BYTES) or b""
+            return self._storage.read(_name(first), offset, SLOT_BYTES) or b""
         except OSError:
             return None
 
-    @staticmethod
-    def _name(first: int) -> str:
-        return "{}/{:08d}".format(_FOLDER, first)
+
+def _name(first: int) -> str:
+    return "{}/{:08d}".format(_FOLDER, first)

@@ -6,10 +6,11 @@ milliseconds that never run backwards. Garbage is counted in `dropped` and ends 
 it never raises.
 
     NEW --HELLO--> CHALLENGED --PRESENTATION--> OPEN (requests) or ENDING
-    OPEN by a housekeeper --HELLO--> CHALLENGED: a phone's session nested in a gateway's link
+    OPEN --HELLO--> CHALLENGED: once more after documents were brought; or, on the link of a
+    housekeeper, a phone's session nested in the gateway's. Whatever is nested counts as relayed.
 """
 
-from firmware.core.access import Access
+from firmware.core.access import Access, Asking
 from protocol import frames, reasons, session, verify
 from protocol.crypto import same_bytes
 from protocol.frames import FrameError
@@ -42,14 +43,19 @@ class Connection:
         self.state = _NEW
         self.connected_at = at
         self.deadline = at + GREET_WITHIN_MS
-        self.housekeeper_until = 0  # until when a phone's session may be nested here
-        self.challenge = self.bound = b""
-        self.token = self.key = None
+        self.may_greet_until = 0  # a proven peer may begin another session until then
+        self.housekeeper = False  # a gateway has introduced itself: what follows is relayed
+        self.greeting = (b"", b"")
+        self.nonce = self.bound = b""
+        self.challenged_at = at
+        self.asking = self.key = None
         self.counter = 0
 
     def proven(self, at: int) -> bool:
-        """Whether this peer has shown a key, now or as the housekeeper whose link it is."""
-        return self.state == _OPEN or at < self.housekeeper_until
+        """Whether this peer has shown a good key, now or as the housekeeper whose link it is."""
+        if self.housekeeper and at < self.may_greet_until:
+            return True
+        return self.state == _OPEN and self.asking.reason == OK
 
 
 class Sessions:
@@ -123,53 +129,62 @@ class Sessions:
 
     @staticmethod
     def _may_greet(connection: Connection, at: int) -> bool:
-        return connection.state == _NEW or at < connection.housekeeper_until
+        return connection.state == _NEW or at < connection.may_greet_until
 
     def _on_hello(self, connection: Connection, body: bytes, at: int) -> None:
-        if session.decode_hello(body) < session.WIRE_VERSION:
+        version = session.decode_hello(body)
+        if version < session.WIRE_VERSION:
             self._drop(connection, reasons.UNSUPPORTED_VERSION, at)
             return
-        nested = at < connection.housekeeper_until
-        connection.challenge = self._lock.challenge(connection.max_fragment)
-        connection.token = connection.key = None
+        nonce = self._lock.crypto.random_bytes(session.NONCE_BYTES)
+        challenge = self._lock.challenge(nonce, connection.max_fragment)
+        connection.greeting = (bytes([session.HELLO]) + body, challenge)
+        connection.nonce, connection.challenged_at = nonce, at
+        connection.asking = connection.key = None
         connection.state = _CHALLENGED
-        if nested:
+        if at < connection.may_greet_until:
             connection.deadline = at + IDLE_WITHIN_MS
         else:
             latest = connection.connected_at + UNPROVEN_WITHIN_MS
             connection.deadline = min(at + PRESENT_WITHIN_MS, latest)
-        self._send(connection, connection.challenge)
+        self._send(connection, challenge)
 
     def _on_presentation(self, connection: Connection, message: bytes, at: int) -> None:
-        lock = self._lock
-        challenge, connection.challenge = connection.challenge, b""
-        verdict = verify.verify(lock.trust, lock.crypto, lock.now(), challenge, message)
+        lock, relayed = self._lock, connection.housekeeper
+        greeting, connection.greeting = connection.greeting, (b"", b"")
+        verdict = verify.verify(lock.trust, lock.crypto, lock.now(), greeting, message, relayed)
         if verdict.key is None:
             self._drop(connection, verdict.reason, at)
             return
-        outcome = self._access.decide(verdict, at)
+        outcome = self._access.decide(verdict, relayed, at)
         presentation, mac_h = session.split_mac(message)
         raw = session.encode_outcome(outcome)
-        mac = session.outcome_mac(verdict.key, challenge, presentation, mac_h, raw)
+        mac = session.outcome_mac(verdict.key, greeting, presentation, mac_h, raw)
         self._send(connection, raw + mac)
-        if outcome.reason == OK:
-            connection.bound = session.transcript(challenge, presentation, raw)
-            self._open(connection, verdict, at)
+        if session.stays_open(outcome.reason):
+            connection.bound = session.transcript(greeting, presentation, raw)
+            self._open(connection, verdict, outcome.reason, at)
         else:
             self._end(connection, at)
 
-    def _open(self, connection: Connection, verdict: Any, at: int) -> None:
+    def _open(self, connection: Connection, verdict: Any, reason: int, at: int) -> None:
         connection.state = _OPEN
         connection.inbox = frames.Reassembler()  # longer messages are for the proven
-        connection.token, connection.key, connection.counter = verdict.token, verdict.key, 0
-        connection.deadline = at + IDLE_WITHIN_MS
-        if verdict.token.permissions & MAINTAIN:
-            connection.housekeeper_until = at + IDLE_WITHIN_MS
+        nonce, challenged_at = connection.nonce, connection.challenged_at
+        connection.asking = Asking(verdict.token, reason, nonce, challenged_at)
+        connection.key, connection.counter = verdict.key, 0
+        if reason == OK and verdict.token.permissions & MAINTAIN:
+            connection.housekeeper = True
+        self._prolong(connection, at)
+
+    @staticmethod
+    def _prolong(connection: Connection, at: int) -> None:
+        connection.deadline = connection.may_greet_until = at + IDLE_WITHIN_MS
 
     def _on_request(self, connection: Connection, message: bytes, at: int) -> None:
         request, mac = session.split_mac(message)
-        expected = session.request_mac(connection.key, connection.bound, request)
-        if not same_bytes(mac, expected):
+        key, bound = connection.key, connection.bound
+        if not same_bytes(mac, session.request_mac(key, bound, request)):
             self._drop(connection, reasons.BAD_MAC, at)
             return
         counter, operation, argument = session.decode_request(request[1:])
@@ -177,13 +192,10 @@ class Sessions:
             self._drop(connection, reasons.NO_SESSION, at)
             return
         connection.counter = counter
-        connection.deadline = at + IDLE_WITHIN_MS
-        if connection.token.permissions & MAINTAIN:
-            connection.housekeeper_until = at + IDLE_WITHIN_MS
-        reason, value = self._access.answer(connection.token, operation, argument)
+        self._prolong(connection, at)
+        reason, value = self._access.answer(connection.asking, operation, argument)
         reply = session.encode_reply(counter, reason, value)
-        bound = connection.bound
-        self._send(connection, reply + session.reply_mac(connection.key, bound, request, reply))
+        self._send(connection, reply + session.reply_mac(key, bound, request, reply))
 
     # --- ends ---
 
@@ -200,12 +212,12 @@ class Sessions:
         self._hang_up(connection)
 
     def _end(self, connection: Connection, at: int) -> None:
-        if connection.housekeeper_until > at:
+        connection.asking = connection.key = None
+        if connection.housekeeper and connection.may_greet_until > at:
             connection.state = _NEW  # the gateway keeps its link and may greet again
-            connection.deadline = connection.housekeeper_until
+            connection.deadline = connection.may_greet_until
             return
         connection.state = _ENDING
-        connection.token = connection.key = None
         connection.deadline = at + END_WITHIN_MS
 
     def _hang_up(self, connection: Connection) -> None:

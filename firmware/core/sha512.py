@@ -39,9 +39,14 @@ def _constants() -> tuple:
     return [_root_fraction(p, 2) for p in primes[:8]], [_root_fraction(p, 3) for p in primes]
 
 
-def _pad(message: bytes) -> bytes:
-    zeros = (111 - len(message)) % _BLOCK_BYTES
-    return message + b"\x80" + bytes(zeros) + (8 * len(message)).to_bytes(16, "big")
+def _pad(message: bytes) -> bytearray:
+    """Whole blocks, made in one piece."""
+    size = len(message)
+    padded = bytearray((size + 17 + _BLOCK_BYTES - 1) // _BLOCK_BYTES * _BLOCK_BYTES)
+    padded[:size] = message
+    padded[size] = 0x80
+    padded[-8:] = (8 * size).to_bytes(8, "big")
+    return padded
 
 
 def _rotate(x: int, n: int) -> int:
@@ -104,9 +109,17 @@ def _fast_sha512() -> object:
         state, padded = array("I", start), memoryview(_pad(message))
         for at in range(0, len(padded), _BLOCK_BYTES):
             compress(state, work, k, padded[at : at + _BLOCK_BYTES])
-        return b"".join(x.to_bytes(4, "big") for x in state)
+        return _big_endian(bytearray(state))
 
     return sha512
+
+
+def _big_endian(words: bytearray) -> bytes:
+    """Little-endian words with their bytes turned, without an object for each word."""
+    for i in range(0, len(words), 4):
+        words[i], words[i + 3] = words[i + 3], words[i]
+        words[i + 1], words[i + 2] = words[i + 2], words[i + 1]
+    return bytes(words)
 
 
 def _halves(numbers: list) -> object:

@@ -1,18 +1,20 @@
-"""Prints what Ed25519 costs on a bare MicroPython: differences of time.ticks_us(), one per line.
+"""Prints what the lock's cryptography costs on a bare MicroPython: differences of ticks_us().
 
     micropython firmware/tools/count_ed25519.py      (from the folder that holds `firmware`)
 
-On an emulated core whose clock counts instructions the lines are counts. Needs no host module.
+One name and number per line. On an emulated core whose clock counts instructions they are counts.
+Needs no host module; without the protocol package beside firmware only signatures are measured.
 """
 
 import gc
+import os
 import sys
 import time
 from binascii import unhexlify
 
 sys.path.insert(0, ".")
 
-from firmware.core import ed25519  # noqa: E402
+from firmware.core import ed25519, ed25519_sign  # noqa: E402
 from firmware.core import ed25519_curve as curve  # noqa: E402
 from firmware.core.sha512 import sha512  # noqa: E402
 
@@ -24,6 +26,8 @@ SIGNATURE = unhexlify(
 )
 MESSAGE = b"\xaf\x82"
 LONG_MESSAGE = bytes(160)
+SEED = bytes(range(32))
+LOCK, NOW = "aaaaaaaa", 1_796_000_000
 
 
 def count(name: str, work: object) -> object:
@@ -41,19 +45,54 @@ def main() -> None:
     count("table_build", lambda: curve.build_table(table, curve.BASE_X, curve.BASE_Y))
     assert count("cold_verify_with_table_build", lambda: ed25519.verify(KEY, MESSAGE, SIGNATURE))
     assert count("cold_verify", lambda: ed25519.verify(KEY, MESSAGE, SIGNATURE))
-    assert not count("refusal_of_160_bytes", lambda: ed25519.verify(KEY, LONG_MESSAGE, SIGNATURE))
     count("sha512_of_160_bytes", lambda: sha512(LONG_MESSAGE))
-    warm_opening()
-
-
-def warm_opening() -> None:
-    """A remembered token's opening needs no signature: the proof's HMAC decides."""
+    own = count("public_key", lambda: ed25519_sign.public_key(SEED))
+    signature = ed25519_sign.sign(SEED, own, LONG_MESSAGE)
+    count("sign_160_bytes", lambda: ed25519_sign.sign(SEED, own, LONG_MESSAGE))
+    assert count("cold_verify_160_bytes", lambda: ed25519.verify(own, LONG_MESSAGE, signature))
     try:
-        from protocol.crypto import hmac_sha256
+        import protocol.verify  # noqa: F401
     except ImportError:
-        print("warm_opening needs the protocol package beside firmware")
+        print("openings and PINs need the protocol package beside firmware")
         return
-    count("warm_opening_proof", lambda: hmac_sha256(KEY, LONG_MESSAGE))
+    openings(own)
+    pin_check()
+
+
+def openings(own: bytes) -> None:
+    """A whole presentation judged: its token's signature new, then remembered."""
+    from protocol import cose, frames, holder, keys, session, statuslist, verify
+    from protocol import token as tokens
+    from protocol.crypto import Crypto
+    from protocol.timebound import TimeBound
+
+    token = tokens.Token(LOCK, NOW - 60, NOW + 3600, NOW - 60, b"counted!", tokens.UNLOCK, 1)
+    kid, payload = keys.key_id(own), tokens.encode_claims(token)
+    raw = cose.encode(kid, payload, ed25519_sign.sign(SEED, own, cose.to_sign(kid, payload)))
+    now, kdk = TimeBound(NOW, NOW), bytes(32)
+    challenge = session.encode_challenge(
+        session.Challenge(LOCK, bytes(16), now, (1, 0, 1), [1], frames.MAX_FRAGMENT_BYTES)
+    )
+    credential = holder.Credential(raw, keys.proof_key(kdk, raw))
+    machine = holder.HolderSession(credential, session.COMMAND_UNLOCK, os.urandom)
+    machine.start()
+    ((_, message),) = machine.receive(challenge)
+    row = verify.IssuerKey(own, verify.ROLE_BOOKING, tokens.UNLOCK, 86400)
+    trust = verify.Trust(LOCK, {kid: row}, {1: kdk}, statuslist.empty(LOCK))
+    crypto = Crypto(ed25519.verify, os.urandom)
+    for name in ("cold_opening", "warm_opening"):
+        verdict = count(name, lambda: verify.verify(trust, crypto, now, challenge, message))
+        assert isinstance(verdict, verify.Allowed)
+
+
+def pin_check() -> None:
+    from cryptolib import aes
+
+    from protocol import pin
+
+    key = pin.pin_key(bytes(32))
+    digits = "0" * pin.DIGITS
+    count("pin_check", lambda: pin.decode(lambda block: aes(key, 1).encrypt(block), LOCK, digits))
 
 
 if __name__ == "__main__":

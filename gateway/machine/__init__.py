@@ -4,7 +4,7 @@ Start with gateway.py. `Gateway` takes inputs with a `Now` and gives actions.
 """
 
 from gateway.machine.gateway import Gateway
-from gateway.machine.ports import Errand, Handled, StorageError, Store, StoredEvent
+from gateway.machine.ports import Errand, Handled, Pending, StorageError, Store, StoredEvent, What
 from gateway.machine.values import (
     Action,
     Connect,
@@ -25,10 +25,12 @@ __all__ = [
     "Handled",
     "Note",
     "Now",
+    "Pending",
     "Publish",
     "Send",
     "Settings",
     "StorageError",
     "Store",
     "StoredEvent",
+    "What",
 ]

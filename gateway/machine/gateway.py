@@ -1,55 +1,49 @@
 """The gateway: commands in, fragments out, fragments in, events out.
 
-Decides how residents and housekeeping share a few radio links. Knows no loop, radio, broker or
-clock: inputs are method calls with the time, outputs are actions taken with `actions()`; call
-`tick` when `next_timeout()` is reached. It cannot open a door: it holds housekeeping tokens alone.
+Decides which part of the machine an input concerns, and what follows from it for the others. Knows
+no loop, radio, broker or clock: inputs are method calls with the time, outputs are actions taken
+with `actions()`; call `tick` when `next_timeout()` is reached. It cannot open a door: it holds
+housekeeping tokens alone.
 
-A lock's link goes DOWN -> CONNECTING -> UP -> CLOSING -> DOWN and has one use at a time. A resident
-comes first: housekeeping at that lock hangs up at once and keeps its turn, housekeeping elsewhere
-gives up its link when none is free. Each visit and each relay begins with a connection of its own;
-a relay's begins with our introduction, so that the lock grants the resident's session more time.
-Invariants: at most `max_links` links are not DOWN; every input is answered or counted; nothing
-raises for what a peer sent.
+Each visit and each relay begins with a connection of its own (gateway/machine/sharing.py says whose
+turn it is); a relay's begins with our introduction, so that the lock grants the resident's session
+more time. Invariants: every input is answered or counted; nothing raises for what a peer sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
-from gateway.machine import housekeeping, relay, values
+from gateway.machine import relay, steps, values
+from gateway.machine.documents import Bookmarks
 from gateway.machine.errands import ErrandDesk
 from gateway.machine.herald import Herald
 from gateway.machine.housekeeping import Visit
 from gateway.machine.introduction import Introductions
-from gateway.machine.link import Link, Phase, Use
+from gateway.machine.link import Phase, Use
 from gateway.machine.outbox import Outbox
 from gateway.machine.ports import StorageError, Store
 from gateway.machine.relay import RelayDesk
 from gateway.machine.scheduler import Scheduler
-from gateway.machine.values import (
-    Action,
-    Connect,
-    Counters,
-    Disconnect,
-    Note,
-    Now,
-    Send,
-    Settings,
-)
+from gateway.machine.sharing import LinkShare
+from gateway.machine.timekeeping import TimeDesk
+from gateway.machine.values import Action, Counters, Note, Now, Settings
 from kannuki import messages
 from kannuki.messages import (
     CommandResult,
+    DocumentPut,
     EventAck,
     PayloadError,
     RelayClose,
     RelayOpen,
     RelaySend,
     StatusPut,
+    TimeAnswer,
 )
 from protocol.frames import FrameError
 from protocol.holder import Credential
+from protocol.timebound import TimeBound
 
 BEAT_S = 30.0
 
@@ -61,10 +55,13 @@ class _Visiting:
     visit: Visit
     ends_at: float
     reply_by_at: float
-    fetched: int = 0
+    time_by_at: float = float("inf")  # when it stops waiting for a signed time
+    has_progressed: bool = False
+    has_news: bool = False  # a document came for this lock meanwhile
+    has_set_time: bool = False
 
     def due_at(self) -> float:
-        return min(self.ends_at, self.reply_by_at)
+        return min(self.ends_at, self.time_by_at if self.visit.is_waiting else self.reply_by_at)
 
 
 class Gateway:
@@ -87,15 +84,24 @@ class Gateway:
         self._random_bytes = random_bytes
         self._actions: list[Action] = []
         self._credentials: dict[str, Credential] = {}
-        self._links: dict[str, Link] = {}
         self._visits: dict[str, _Visiting] = {}
+        self._bookmarks = Bookmarks()
         self._scheduler = Scheduler(self._settings)
         self._relays = RelayDesk(self._settings)
+        self._links = LinkShare(
+            self._settings,
+            self._scheduler,
+            self._relays,
+            self._actions,
+            self.counters,
+            interrupted=lambda lock: self._visits.pop(lock, None),
+        )
         self._introductions = Introductions(random_bytes)
-        self._errands = ErrandDesk(store)
+        self._times = TimeDesk(self._settings)
         self._outbox = Outbox(store, self._settings)
         started_at = max(0, int(now.wall))
         self._herald = Herald(gateway_id, version, started_at, store, self._actions, self.counters)
+        self._errands = ErrandDesk(store, self._herald, self.counters)
         self._beat_at = now.at + BEAT_S
         self.adopt(credentials, now)
 
@@ -107,7 +113,7 @@ class Gateway:
             self._let_go(lock, now)
         self._credentials = dict(credentials)
         for lock in credentials:
-            self._links.setdefault(lock, Link())
+            self._links.add(lock)
             self._scheduler.add(lock, now.at)
         self._pump(now)
 
@@ -119,21 +125,19 @@ class Gateway:
             self.counters.add("garbage_commands")
             return
         self.counters.add("commands")
-        assert isinstance(command, EventAck | StatusPut | RelayOpen | RelaySend | RelayClose)
         if isinstance(command, EventAck):
             self._on_ack(command)
-        elif device not in self._credentials:
-            self._herald.answer(device, _refused(command.id, values.UNKNOWN_LOCK))
-        elif isinstance(command, StatusPut):
-            self._on_status_put(device, command, now)
+        elif isinstance(command, TimeAnswer):
+            self._on_time_answer(device, command, now)
         else:
-            self._carry_relay(self._relays.command(device, command, now), now)
+            assert isinstance(command, StatusPut | DocumentPut | RelayOpen | RelaySend | RelayClose)
+            self._on_lock_command(device, command, now)
         self._pump(now)
 
     def link_up(self, lock: str, max_fragment: int, now: Now) -> None:
         """A Connect succeeded; fragments have at most `max_fragment` bytes."""
-        link = self._links.get(lock)
-        if link is None or link.phase is not Phase.CONNECTING:
+        link = self._links.find(lock, Phase.CONNECTING)
+        if link is None:
             self.counters.add("stray_link_events")
             return
         link.up(max_fragment)
@@ -145,8 +149,8 @@ class Gateway:
 
     def link_received(self, lock: str, fragment: bytes, now: Now) -> None:
         """A fragment from the lock."""
-        link = self._links.get(lock)
-        if link is None or link.phase is not Phase.UP:
+        link = self._links.find(lock, Phase.UP)
+        if link is None:
             self.counters.add("stray_link_events")
             return
         try:
@@ -166,12 +170,10 @@ class Gateway:
 
     def link_down(self, lock: str, why: str, now: Now) -> None:
         """The link is gone, or could not be made; `why` is one of the texts in values.py."""
-        link = self._links.get(lock)
-        if link is None or link.phase is Phase.DOWN:
+        if self._links.find(lock, Phase.CONNECTING, Phase.UP, Phase.CLOSING) is None:
             self.counters.add("stray_link_events")
             return
-        use = link.use
-        link.down()
+        use = self._links.down(lock)
         self._introductions.drop(lock)
         if use is Use.RELAY:
             self._carry_relay(self._relays.link_down(lock, why), now)
@@ -179,8 +181,6 @@ class Gateway:
         elif use is Use.HOUSEKEEPING:
             talked = self._visits.pop(lock, None) is not None
             self._visit_failed(lock, why, now, in_reach=talked)
-        if lock not in self._credentials:
-            del self._links[lock]
         self._pump(now)
 
     def sighted(self, lock: str, now: Now) -> None:
@@ -203,12 +203,15 @@ class Gateway:
         """Time has passed."""
         self._carry_relay(self._relays.tick(now), now)
         self._end_late_visits(now)
-        for lock, link in list(self._links.items()):
-            if link.overdue(now):
-                self._on_overdue(lock, link, now)
+        for lock, use in self._links.give_up_overdue(now):
+            if use is Use.RELAY:
+                self._carry_relay(self._relays.link_down(lock, values.CONNECT_FAILED), now)
+            else:
+                self._visit_failed(lock, values.CONNECT_FAILED, now)
         if now.at >= self._beat_at:
             self._beat_at = now.at + BEAT_S
-            self._beat(now)
+            self._errands.expire(now.wall)
+            self._herald.tell_own_state()
         self._pump(now)
 
     # --- outputs ---
@@ -222,14 +225,8 @@ class Gateway:
     def next_timeout(self) -> float:
         """The monotonic time by which `tick` is to be called."""
         times = [self._beat_at, self._relays.next_due_at(), self._outbox.next_due_at()]
+        times.append(self._links.next_due_at())
         times += [visiting.due_at() for visiting in self._visits.values()]
-        times += [
-            link.deadline_at
-            for link in self._links.values()
-            if link.phase in (Phase.CONNECTING, Phase.CLOSING)
-        ]
-        if self._free_links() > 0:
-            times.append(self._scheduler.next_due_at(self._idle_locks()))
         return min(time for time in times if time is not None)
 
     @property
@@ -237,105 +234,65 @@ class Gateway:
         """The ids of our locks."""
         return list(self._credentials)
 
-    # --- sharing the links ---
-
     def _pump(self, now: Now) -> None:
         """Starts whatever can start now."""
-        short = self._serve_residents(now)
-        if not short:
-            self._serve_due(now)
+        self._links.share(now)
         self._send_events(now)
 
-    def _serve_residents(self, now: Now) -> bool:
-        """Connects relays that wait for a link; True when there are fewer links than residents."""
-        waiting = 0
-        for lock in self._relays.wants_link():
-            link = self._links[lock]
-            if link.use is Use.HOUSEKEEPING:
-                self._give_to_resident(lock, link, now)
-            elif link.phase is Phase.DOWN and self._free_links() > 0:
-                self._connect(lock, Use.RELAY, now)
-            elif link.phase is Phase.DOWN:
-                waiting += 1
-        self._make_room(waiting, now)
-        return waiting > 0
+    # --- commands ---
 
-    def _give_to_resident(self, lock: str, link: Link, now: Now) -> None:
-        """The same lock: a connection being made is taken over, one in use is ended."""
-        if link.phase is Phase.CONNECTING:
-            link.use = Use.RELAY
-            self._scheduler.put_off(lock, now.at)
+    def _on_lock_command(
+        self,
+        lock: str,
+        command: StatusPut | DocumentPut | RelayOpen | RelaySend | RelayClose,
+        now: Now,
+    ) -> None:
+        if lock not in self._credentials:
+            unknown = CommandResult(id=command.id, ok=False, error=values.UNKNOWN_LOCK)
+            self._herald.answer(lock, unknown)
+        elif isinstance(command, StatusPut | DocumentPut):
+            self._on_put(lock, command, now)
         else:
-            self._interrupt(lock, now)
+            self._carry_relay(self._relays.command(lock, command, now), now)
 
-    def _make_room(self, wanted: int, now: Now) -> None:
-        """Other locks' housekeeping hangs up, those still connecting first."""
-        wanted -= sum(link.phase is Phase.CLOSING for link in self._links.values())
-        victims = [lk for lk, link in self._links.items() if link.use is Use.HOUSEKEEPING]
-        victims.sort(key=lambda lock: self._links[lock].phase is Phase.UP)
-        for lock in victims[: max(0, wanted)]:
-            self._interrupt(lock, now)
+    def _on_put(self, lock: str, command: StatusPut | DocumentPut, now: Now) -> None:
+        self._errands.command(lock, command, now)
+        self._scheduler.hurry(lock, now.at)
+        if lock in self._visits:
+            self._visits[lock].has_news = True
 
-    def _interrupt(self, lock: str, now: Now) -> None:
-        self._visits.pop(lock, None)
-        self._scheduler.put_off(lock, now.at)
-        self.counters.add("visits_interrupted")
-        self._hang_up(lock, now)
+    def _on_ack(self, command: EventAck) -> None:
+        try:
+            self._outbox.acknowledged(command.ids)
+            self.counters.add("events_acknowledged", len(command.ids))
+        except StorageError:
+            self.counters.add("storage_errors")
 
-    def _serve_due(self, now: Now) -> None:
-        idle = set(self._idle_locks())
-        for lock in self._scheduler.due(now.at):
-            if self._free_links() <= 0:
-                return
-            if lock in idle:
-                self._scheduler.started(lock, now.at)
-                self._connect(lock, Use.HOUSEKEEPING, now)
+    def _on_time_answer(self, device: str, command: TimeAnswer, now: Now) -> None:
+        """Signed time is for the visit that asked; to any other it is worth nothing.
 
-    def _idle_locks(self) -> list[str]:
-        return [
-            lock
-            for lock in self._credentials
-            if self._links[lock].phase is Phase.DOWN and not self._relays.has(lock)
-        ]
-
-    def _free_links(self) -> int:
-        taken = sum(link.phase is not Phase.DOWN for link in self._links.values())
-        return self._settings.max_links - taken
-
-    def _connect(self, lock: str, use: Use, now: Now) -> None:
-        self._links[lock].connecting(use, now.at + self._settings.connect_within_s)
-        self._actions.append(Connect(lock, urgent=use is Use.RELAY))
-
-    def _hang_up(self, lock: str, now: Now) -> None:
-        link = self._links[lock]
-        if link.phase in (Phase.CONNECTING, Phase.UP):
-            link.closing(now.at + self._settings.hang_up_within_s)
-            self._actions.append(Disconnect(lock))
-
-    def _on_overdue(self, lock: str, link: Link, now: Now) -> None:
-        """An adapter that says nothing is told once more; the link is not lent out meanwhile."""
-        self.counters.add("links_overdue")
-        if link.phase is Phase.CLOSING:
-            link.closing(now.at + self._settings.hang_up_within_s)
-            self._actions.append(Disconnect(lock))
-            return
-        use = link.use
-        self._hang_up(lock, now)
-        if use is Use.RELAY:
-            self._carry_relay(self._relays.link_down(lock, values.CONNECT_FAILED), now)
+        It answers a nonce, so our own clock, which may be wrong, has no say in whether it is late.
+        """
+        lock = self._times.answered(command.id)
+        visiting = self._visits.get(lock) if lock is not None else None
+        found = None
+        if visiting is not None and device in (lock, self._gateway_id):
+            found = visiting.visit.time_answer(command.document)
+        if lock is None or found is None:
+            self.counters.add("stray_time_answers")
         else:
-            self._visit_failed(lock, values.CONNECT_FAILED, now)
+            self._carry_visit(lock, found, now)
 
     def _let_go(self, lock: str, now: Now) -> None:
         """A lock that is no longer in our file."""
         self._carry_relay(self._relays.drop(lock), now)
-        self._publish_answers(lambda: self._errands.drop(lock))
+        self._errands.drop(lock)
         self._visits.pop(lock, None)
-        self._hang_up(lock, now)
+        self._links.let_go(lock, now)
         self._scheduler.remove(lock)
         self._herald.forget(lock)
-        if self._links[lock].phase is Phase.DOWN:
-            del self._links[lock]
+        self._times.forget(lock)
+        self._bookmarks.remove(lock)
 
     # --- relay ---
 
@@ -345,39 +302,45 @@ class Gateway:
         if greeting is None:
             self._carry_relay(self._relays.link_up(lock, now), now)
         else:
-            self._say(lock, greeting)
+            self._links.say(lock, greeting)
 
     def _on_introduced(self, lock: str, message: bytes, now: Now) -> None:
         answer, known = self._introductions.receive(lock, message)
         if answer is not None:
-            self._say(lock, answer)
+            self._links.say(lock, answer)
         elif known:
             self._carry_relay(self._relays.link_up(lock, now), now)
         else:
             self.counters.add("introductions_refused")
-            self._hang_up(lock, now)  # the relay connects again, as a stranger
+            self._links.hang_up(lock, now)  # the relay connects again, as a stranger
 
-    def _carry_relay(self, steps: Iterable[relay.Step], now: Now) -> None:
-        for step in steps:
+    def _carry_relay(self, taken: Iterable[relay.Step], now: Now) -> None:
+        for step in taken:
             if isinstance(step, relay.Tell):
-                self._say(step.lock, step.message)
+                self._links.say(step.lock, step.message)
             elif isinstance(step, relay.Answer):
                 self._herald.answer(step.lock, step.result, step.expires_at - now.wall)
-            elif self._links[step.lock].use is Use.RELAY:
-                self._hang_up(step.lock, now)
+            elif self._links.is_for(step.lock, Use.RELAY):
+                self._links.hang_up(step.lock, now)
                 self._scheduler.hurry(step.lock, now.at)
 
     # --- housekeeping ---
 
     def _begin_visit(self, lock: str, now: Now) -> None:
-        self._publish_answers(lambda: self._errands.expire(now.wall))
+        self._errands.expire(now.wall)
+
+        def wants_time(time: TimeBound) -> bool:
+            return self._herald.is_online and self._times.wants(lock, time, now.at)
+
         visit = Visit(
             lock,
             self._credentials[lock],
             self._store,
             self._random_bytes,
             self._gateway_id,
-            self._settings.max_records,
+            self._settings,
+            wants_time,
+            self._bookmarks,
         )
         ends_at = now.at + self._settings.round_within_s
         self._visits[lock] = _Visiting(visit, ends_at, now.at + self._settings.reply_within_s)
@@ -387,58 +350,70 @@ class Gateway:
         visiting = self._visits[lock]
         visiting.reply_by_at = now.at + self._settings.reply_within_s
         try:
-            steps = visiting.visit.receive(message, now.wall)
+            found = visiting.visit.receive(message, now.wall)
         except StorageError as error:
-            steps = [housekeeping.Failed(f"storage: {error}", authentic=True)]
-        self._carry_visit(lock, steps, now)
+            found = [steps.Failed(f"storage: {error}", authentic=True)]
+        self._carry_visit(lock, found, now)
 
-    def _carry_visit(self, lock: str, steps: Iterable[housekeeping.Step], now: Now) -> None:
-        for step in steps:
-            if isinstance(step, housekeeping.Say):
-                self._say(lock, step.message)
-            elif isinstance(step, housekeeping.Learnt):
-                self._herald.learnt(lock, step.state)
-            elif isinstance(step, housekeeping.Fetched):
-                self._visits[lock].fetched += 1
-                self.counters.add("events_stored")
-            elif isinstance(step, housekeeping.Carried):
-                version = step.version
-                self._publish_answers(partial(self._errands.carried, lock, version))
-            elif isinstance(step, housekeeping.NotCarried):
-                error = step.error
-                self._publish_answers(partial(self._errands.not_carried, lock, error))
-            else:
-                self._end_visit(lock, step, now)
+    def _carry_visit(self, lock: str, found: Iterable[steps.Step], now: Now) -> None:
+        for step in found:
+            match step:
+                case steps.Say(message):
+                    self._links.say(lock, message)
+                case steps.Learnt(state):
+                    self._herald.learnt(lock, state)
+                case steps.Fetched():
+                    self._visits[lock].has_progressed = True
+                    self.counters.add("events_stored")
+                case steps.PartTaken():
+                    self._visits[lock].has_progressed = True
+                case steps.Carried(what, version):
+                    self._errands.carried(lock, what, version)
+                case steps.NotCarried(what, error):
+                    self._errands.not_carried(lock, what, error)
+                case steps.AskTime(nonce):
+                    self._ask_time(lock, nonce, now)
+                case steps.TimeJudged(taken):
+                    self._visits[lock].has_set_time |= taken
+                    self._times.judged(lock, taken, now.at)
+                    self.counters.add("times_taken" if taken else "times_refused")
+                case steps.Remark(text):
+                    self._actions.append(Note(lock, text))
+                case steps.Finished() | steps.Failed():
+                    self._end_visit(lock, step, now)
 
-    def _end_visit(
-        self, lock: str, how: housekeeping.Finished | housekeeping.Failed, now: Now
-    ) -> None:
-        self._visits.pop(lock, None)
-        self._hang_up(lock, now)
-        if isinstance(how, housekeeping.Finished):
+    def _ask_time(self, lock: str, nonce: bytes, now: Now) -> None:
+        self._visits[lock].time_by_at = now.at + self._times.patience_s(lock)
+        self._herald.ask(self._times.ask(lock, nonce), self._settings.time_answer_within_s)
+        self.counters.add("times_asked")
+
+    def _end_visit(self, lock: str, how: steps.Finished | steps.Failed, now: Now) -> None:
+        visiting = self._visits.pop(lock)
+        self._links.hang_up(lock, now)
+        if isinstance(how, steps.Finished):
             self.counters.add("visits_finished")
             self._introductions.forgive(lock)
-            self._scheduler.succeeded(lock, now.at, again_soon=self._has_errand(lock))
+            again_soon = visiting.has_news and self._errands.has_pending(lock)
+            self._scheduler.succeeded(lock, now.at, again_soon)
         else:
             self._visit_failed(lock, how.why, now, in_reach=True, reached=how.authentic)
-
-    def _has_errand(self, lock: str) -> bool:
-        """Whether a status list arrived while we were there."""
-        try:
-            return self._store.pending_status(lock) is not None
-        except StorageError:
-            return False
+            if visiting.has_set_time:  # what it refused for its clock's sake it may grant now
+                self._scheduler.hurry(lock, now.at)
 
     def _end_late_visits(self, now: Now) -> None:
         for lock, visiting in list(self._visits.items()):
             if now.at < visiting.due_at():
                 continue
-            if visiting.fetched and now.at < visiting.reply_by_at:
+            if visiting.visit.is_waiting:
+                self.counters.add("times_missed")
+                self._times.missed(lock)
+                self._carry_visit(lock, visiting.visit.give_up_time(), now)
+            elif visiting.has_progressed and now.at < visiting.reply_by_at:
                 del self._visits[lock]
-                self._hang_up(lock, now)
+                self._links.hang_up(lock, now)
                 self._scheduler.succeeded(lock, now.at, again_soon=True)
             else:
-                self._end_visit(lock, housekeeping.Failed("no answer in time"), now)
+                self._end_visit(lock, steps.Failed("no answer in time"), now)
 
     def _visit_failed(
         self, lock: str, why: str, now: Now, in_reach: bool = False, reached: bool = False
@@ -452,38 +427,7 @@ class Gateway:
         if not reached and failures >= self._settings.unreachable_after:
             self._herald.unreachable(lock)
 
-    # --- what is told ---
-
-    def _beat(self, now: Now) -> None:
-        self._publish_answers(lambda: self._errands.expire(now.wall))
-        self._herald.tell_own_state()
-
-    def _on_status_put(self, lock: str, command: StatusPut, now: Now) -> None:
-        try:
-            answers = self._errands.command(lock, command, now)
-        except StorageError:
-            self.counters.add("storage_errors")
-            answers = [(lock, _refused(command.id, values.STORAGE))]
-        for device, result in answers:
-            self._herald.answer(device, result)
-        self._scheduler.hurry(lock, now.at)
-
-    def _publish_answers(self, settle: Callable[[], list[tuple[str, CommandResult]]]) -> None:
-        """Publishes what `settle` has made durable; on a broken store they stay open errands."""
-        try:
-            answers = settle()
-        except StorageError:
-            self.counters.add("storage_errors")
-            return
-        for device, result in answers:
-            self._herald.answer(device, result)
-
-    def _on_ack(self, command: EventAck) -> None:
-        try:
-            self._outbox.acknowledged(command.ids)
-            self.counters.add("events_acknowledged", len(command.ids))
-        except StorageError:
-            self.counters.add("storage_errors")
+    # --- events ---
 
     def _send_events(self, now: Now) -> None:
         try:
@@ -492,12 +436,3 @@ class Gateway:
             self.counters.add("storage_errors")
             return
         self._herald.send(events)
-
-    def _say(self, lock: str, message: bytes) -> None:
-        link = self._links[lock]
-        if link.phase is Phase.UP:
-            self._actions.extend(Send(lock, fragment) for fragment in link.cut(message))
-
-
-def _refused(command_id: str, error: str) -> CommandResult:
-    return CommandResult(id=command_id, ok=False, error=error)

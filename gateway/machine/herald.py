@@ -1,4 +1,4 @@
-"""What the gateway tells the town: its own state, its locks' states, answers, events.
+"""What the gateway tells the town: its own state, its locks' states, answers, events, questions.
 
 Decides what is said, when it is said again, and for how long it is worth saying. Does not learn
 anything by itself. States are retained, so they are repeated on every connection; an answer is
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from gateway.machine.ports import StorageError, Store, StoredEvent
 from gateway.machine.values import Action, Counters, Publish
 from kannuki import messages
-from kannuki.messages import CommandResult, GatewayState, LockState
+from kannuki.messages import CommandResult, GatewayState, LockState, TimeRequest
 
 RESULT_KEEPS_S = 60.0
 
@@ -38,6 +38,11 @@ class Herald:
         self._states: dict[str, LockState] = {}
         self._told: GatewayState | None = None
         self._online = False
+
+    @property
+    def is_online(self) -> bool:
+        """Whether there is anyone to ask."""
+        return self._online
 
     def broker_up(self) -> None:
         """Says everything that is retained."""
@@ -95,6 +100,11 @@ class Herald:
         """Events from the outbox, as they were stored."""
         for event in events:
             self._actions.append(Publish(event.channel, event.device, event.payload))
+
+    def ask(self, request: TimeRequest, within_s: float) -> None:
+        """Asks something that is worthless after `within_s`."""
+        payload = messages.encode(request)
+        self._actions.append(Publish("request", self._gateway_id, payload, expiry_s=within_s))
 
     def _publish_state(self, lock: str, state: LockState) -> None:
         if self._online:

@@ -1,96 +1,99 @@
-"""One housekeeping visit to one lock: its state, a status list to it, its audit records from it.
+"""One housekeeping visit to one lock: documents to it, its state and audit records from it.
 
-Decides what is asked in which order: state first, then the pending status list (a revocation should
-not wait for paper), then records until there are none left. Does not connect, publish or keep time.
-Invariant: a record counts as fetched only when the outbox holds it; a visit cut short anywhere is
-repeated without loss.
+Decides what is asked in which order: the state; then keyset, configuration, status list (a
+revocation should not wait for paper) and the newest acknowledgement; then records until there are
+none left. A signed time goes in between as soon as the town's answer is there; the visit waits for
+it only when everything else is done. One request at a time. Does not connect, publish or keep time.
+A lock that refuses our token for the time alone still takes documents, which may change its mind.
+Invariant: a visit cut short anywhere is repeated without loss.
 
-`start` and `receive` return steps:
-
-    Say(message)                   to the lock
-    Learnt(state)                  the lock's state, under its MAC
-    Fetched()                      the outbox has one event more
-    Carried(version)               the lock holds this version of the status list now
-    NotCarried(error)              the lock (or its size) refuses the pending document
-    Finished()                     the visit is over; nothing is left
-    Failed(why, authentic)         it is over; authentic when the lock itself said so
+`start`, `receive`, `time_answer` and `give_up_time` return steps (gateway/machine/steps.py).
 """
 
 from __future__ import annotations
 
-import base64
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from gateway.machine import lockstate
-from gateway.machine.ports import Store, StoredEvent
-from kannuki import messages
-from kannuki.messages import AuditEvent, LockState
-from protocol import audit, frames, holder, reasons, session
-from protocol.audit import AuditError
-from protocol.crypto import sha256
+from gateway.machine.documents import Bookmarks, PaperChore, StatusChore
+from gateway.machine.ports import Store
+from gateway.machine.records import RecordsChore
+from gateway.machine.steps import (
+    AskTime,
+    Broken,
+    Failed,
+    Finished,
+    Remark,
+    Say,
+    Step,
+    TimeJudged,
+)
+from gateway.machine.values import Settings
+from gateway.machine.view import Chore, Request, View
+from protocol import holder, reasons, session, signedtime, timebound
+from protocol.cose import CoseError
 from protocol.holder import Credential, HolderSession
-
-_REQUEST_OVERHEAD_BYTES = 64
-
-
-@dataclass(frozen=True)
-class Say:
-    """A message for the lock."""
-
-    message: bytes
+from protocol.session import Challenge
+from protocol.signedtime import SignedTimeError
+from protocol.timebound import TimeBound
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """The lock's state."""
+class StateChore:
+    """What the lock says of itself."""
 
-    state: LockState
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._asked = False
 
+    def next(self) -> Request | None:
+        """The state, once."""
+        asked, self._asked = self._asked, True
+        return None if asked else (session.REQUEST_STATE, None)
 
-@dataclass(frozen=True)
-class Fetched:
-    """The outbox holds one more event."""
-
-
-@dataclass(frozen=True)
-class Carried:
-    """The lock holds this version, or a later one."""
-
-    version: int
-
-
-@dataclass(frozen=True)
-class NotCarried:
-    """The pending document cannot be given to this lock."""
-
-    error: str
+    def reply(self, reason: int, value: Any) -> list[Step]:
+        """The state, checked."""
+        if reason != session.OK:
+            return [Failed(f"state refused: {reasons.name(reason)}", authentic=True)]
+        try:
+            return self._view.of_state(lockstate.read(value))
+        except lockstate.StateError as error:
+            raise Broken(str(error)) from error
 
 
-@dataclass(frozen=True)
-class Finished:
-    """All done."""
+class TimeChore:
+    """The town's signed answer to the nonce of this session."""
 
+    def __init__(self, view: View) -> None:
+        self.awaited = False
+        self._view = view
+        self._document: bytes | None = None
 
-@dataclass(frozen=True)
-class Failed:
-    """Not done."""
+    def bring(self, document: bytes) -> None:
+        """The answer is here."""
+        self.awaited = False
+        self._document = document
 
-    why: str
-    authentic: bool = False
+    def next(self) -> Request | None:
+        """The answer, once."""
+        document, self._document = self._document, None
+        return (session.REQUEST_TIME, document) if document is not None else None
 
-
-Step = Say | Learnt | Fetched | Carried | NotCarried | Finished | Failed
-
-
-class _Broken(Exception):
-    """The lock says something that no lock of ours should say."""
+    def reply(self, reason: int, value: Any) -> list[Step]:
+        """What the lock makes of it."""
+        if reason != session.OK:
+            return [TimeJudged(False), Remark(f"signed time not taken: {reasons.name(reason)}")]
+        bound = timebound.from_wire(*value) if _is_pair(value) else None
+        if bound is None:
+            raise Broken("a time that is no interval")
+        return [TimeJudged(True), *self._view.keeps_time(bound)]
 
 
 class Visit:
-    """One connection's worth of housekeeping. Methods may raise ports.StorageError."""
+    """One connection's worth of housekeeping. Methods may raise ports.StorageError.
+
+    `wants_time(TimeBound)`: whether a lock in this much doubt is to be brought a signed time now.
+    """
 
     def __init__(
         self,
@@ -99,39 +102,66 @@ class Visit:
         store: Store,
         random_bytes: Callable[[int], bytes],
         gateway_id: str,
-        max_records: int,
+        settings: Settings,
+        wants_time: Callable[[TimeBound], bool],
+        bookmarks: Bookmarks,
     ) -> None:
+        self.is_waiting = False  # for a signed time, and for nothing else
         self._lock = lock
-        self._store = store
-        self._gateway_id = gateway_id
-        self._max_records = max_records
+        self._wants_time = wants_time
         self._session = HolderSession(credential, session.COMMAND_SYNC, random_bytes)
-        self._asked = 0
-        self._reported: lockstate.Reported | None = None
-        self._status_version = 0
-        self._next_seq = 0
+        self._refused: str | None = None
+        self._view = view = View(lock)
+        self._time = TimeChore(view)
+        self._state: Chore = StateChore(view)
+        self._asked: Chore = self._state
+        self._documents: list[Chore] = [
+            PaperChore(view, store, "keyset", session.REQUEST_KEYSET),
+            PaperChore(view, store, "config", session.REQUEST_CONFIG),
+            StatusChore(view, store, settings, bookmarks),
+        ]
+        self._papers_and_records: list[Chore] = [
+            PaperChore(view, store, "ack", session.REQUEST_ACK),
+            RecordsChore(view, store, gateway_id, settings.max_records),
+        ]
+        self._chores: list[Chore] = []
 
     def start(self) -> list[Step]:
         """The greeting."""
-        return self._said(self._session.start())
+        return _said(self._session.start())
 
     def receive(self, message: bytes, wall: float) -> list[Step]:
         """Steps after one whole message from the lock."""
+        self._view.wall = wall
         steps: list[Step] = []
         for name, *values in self._session.receive(message):
             try:
-                steps += self._on_event(name, values, wall)
-            except _Broken as error:
+                steps += self._on_event(name, values)
+            except Broken as error:
                 steps.append(Failed(str(error)))
         return steps
 
-    def _on_event(self, name: str, values: list[Any], wall: float) -> list[Step]:
+    def time_answer(self, document: bytes) -> list[Step] | None:
+        """Steps after the town's answer; None when it is not for this visit."""
+        if not self._time.awaited or not self._answers_us(document):
+            return None
+        self._time.bring(document)
+        return self._stop_waiting()
+
+    def give_up_time(self) -> list[Step]:
+        """The town's answer took too long."""
+        self._time.awaited = False
+        return self._stop_waiting()
+
+    # --- the session ---
+
+    def _on_event(self, name: str, values: list[Any]) -> list[Step]:
         if name == holder.SEND:
             return [Say(values[0])]
         if name == holder.OUTCOME:
             return self._on_outcome(values[0])
         if name == holder.REPLY:
-            return self._on_reply(values[0], values[1], wall)
+            return self._on_reply(values[0], values[1])
         if name == holder.ADVISORY:
             return [Failed(f"refused ({reasons.name(values[0])})")]
         if name == holder.WRONG_ROOM:
@@ -139,129 +169,66 @@ class Visit:
         return [Failed(str(values[0]))]
 
     def _on_outcome(self, outcome: session.Outcome) -> list[Step]:
-        if outcome.reason != session.OK:
-            reason = reasons.name(outcome.reason)
-            return [Failed(f"the lock refuses our token: {reason}", authentic=True)]
-        return self._ask(session.REQUEST_STATE, None)
+        if outcome.reason == session.OK:
+            self._chores = [self._state, *self._documents, *self._papers_and_records]
+            return self._go_on()
+        self._refused = f"the lock refuses our token: {reasons.name(outcome.reason)}"
+        if not session.stays_open(outcome.reason):
+            return [Failed(self._refused, authentic=True)]
+        self._chores = list(self._documents)
+        self._view.of_challenge(self._challenge())
+        return [*self._ask_time(self._challenge().time), *self._go_on()]
 
-    def _on_reply(self, reason: int, value: Any, wall: float) -> list[Step]:
-        if self._asked == session.REQUEST_STATUS_LIST:
-            return self._on_status_held(reason, value, wall)
-        if reason != session.OK:
-            name = reasons.name(reason)
-            return [Failed(f"request {self._asked} refused: {name}", authentic=True)]
-        if self._asked == session.REQUEST_STATE:
-            return self._on_state(value, wall)
-        return self._on_records(value)
+    def _on_reply(self, reason: int, value: Any) -> list[Step]:
+        steps = self._asked.reply(reason, value)
+        if steps and isinstance(steps[-1], Failed):
+            return steps
+        if self._asked is self._state and self._view.reported is not None:
+            steps += self._ask_time(self._view.reported.time)
+        return steps + self._go_on()
 
-    def _on_state(self, value: Any, wall: float) -> list[Step]:
+    def _go_on(self) -> list[Step]:
+        """The next request, or the end; a time that is at hand goes first."""
+        for chore in (self._time, *self._chores):
+            request = chore.next()
+            if request is not None:
+                self._asked = chore
+                return _said(self._session.request(*request))
+        self.is_waiting = self._time.awaited
+        return [] if self.is_waiting else [self._end()]
+
+    def _end(self) -> Step:
+        return Finished() if self._refused is None else Failed(self._refused, authentic=True)
+
+    def _challenge(self) -> Challenge:
+        challenge: Any = self._session.challenge
+        assert isinstance(challenge, Challenge), "there is no outcome without a challenge"
+        return challenge
+
+    # --- the time ---
+
+    def _ask_time(self, time: TimeBound) -> list[Step]:
+        if not self._wants_time(time):
+            return []
+        self._time.awaited = True
+        return [AskTime(self._challenge().nonce)]
+
+    def _answers_us(self, document: bytes) -> bool:
         try:
-            self._reported = lockstate.read(value)
-        except lockstate.StateError as error:
-            raise _Broken(str(error)) from error
-        self._status_version = self._reported.status_version
-        self._next_seq = self._first_wanted(self._reported)
-        return [self._learnt(wall), *self._offer_status()]
+            _, answer = signedtime.parse(document)
+        except (CoseError, SignedTimeError):
+            return False
+        nonce = self._challenge().nonce
+        return bool(answer.lock_id == self._lock and answer.nonce == nonce)
 
-    def _first_wanted(self, reported: lockstate.Reported) -> int:
-        """Where to read on. A head that fell back means another journal: read it all again."""
-        stored = self._store.next_seq(self._lock, reported.journal_epoch)
-        if stored is None or reported.head_seq < stored - 1:
-            return reported.oldest_seq
-        return max(stored, reported.oldest_seq)
-
-    def _learnt(self, wall: float) -> Learnt:
-        assert self._reported is not None
-        return Learnt(self._reported.published(max(0, int(wall)), self._status_version))
-
-    # --- the status list ---
-
-    def _offer_status(self) -> list[Step]:
-        pending = self._store.pending_status(self._lock)
-        held: list[Step] = [Carried(self._status_version)]
-        if pending is None or pending[0] <= self._status_version:
-            return held + self._ask_records()
-        if len(pending[1]) + _REQUEST_OVERHEAD_BYTES > frames.MAX_MESSAGE_BYTES:
-            return [*held, NotCarried("TOO_LARGE"), *self._ask_records()]
-        return held + self._ask(session.REQUEST_STATUS_LIST, pending[1])
-
-    def _on_status_held(self, reason: int, value: Any, wall: float) -> list[Step]:
-        if reason != session.OK:
-            return [NotCarried(_error_text(reason)), *self._ask_records()]
-        if not _is_number(value):
-            raise _Broken("a status version that is no number")
-        self._status_version = value
-        return [self._learnt(wall), Carried(value), *self._ask_records()]
-
-    # --- audit records ---
-
-    def _ask_records(self) -> list[Step]:
-        return self._ask(session.REQUEST_AUDIT, [self._next_seq, self._max_records])
-
-    def _on_records(self, value: Any) -> list[Step]:
-        raw_batch, seal = _sealed(value)
-        batch = self._batch(raw_batch)
-        if not batch.records:
-            return [Finished()]
-        first, last = self._span(batch.records)
-        event = AuditEvent(
-            id=_event_id(batch, first, last, raw_batch, seal),
-            lock=self._lock,
-            batch=raw_batch,
-            seal=seal,
-        )
-        stored = StoredEvent(0, event.id, "event", self._gateway_id, messages.encode(event))
-        self._store.put_event(stored, self._lock, batch.journal_epoch, last + 1)
-        self._next_seq = last + 1
-        return [Fetched(), *self._ask_records()]
-
-    def _batch(self, raw_batch: bytes) -> audit.Batch:
-        assert self._reported is not None
-        try:
-            batch = audit.decode_batch(raw_batch)
-        except AuditError as error:
-            raise _Broken(f"a batch that cannot be read: {error}") from error
-        if (batch.lock_id, batch.journal_epoch) != (self._lock, self._reported.journal_epoch):
-            raise _Broken("a batch of another journal")
-        return batch
-
-    def _span(self, records: list[bytes]) -> tuple[int, int]:
-        """First and last seq. The chain is the cloud's to check; progress is ours."""
-        try:
-            seqs = [audit.decode_record(raw).seq for raw in records]
-        except AuditError as error:
-            raise _Broken(f"a record that cannot be read: {error}") from error
-        rising = all(a + 1 == b for a, b in itertools.pairwise(seqs))
-        if not rising or seqs[0] < self._next_seq or seqs[-1] >= lockstate.LARGEST:
-            raise _Broken("records that do not go on where we asked")
-        return seqs[0], seqs[-1]
-
-    # --- the session ---
-
-    def _ask(self, operation: int, argument: Any) -> list[Step]:
-        self._asked = operation
-        return self._said(self._session.request(operation, argument))
-
-    def _said(self, events: list[tuple[Any, ...]]) -> list[Step]:
-        return [Say(event[1]) for event in events]
+    def _stop_waiting(self) -> list[Step]:
+        waited, self.is_waiting = self.is_waiting, False
+        return self._go_on() if waited else []
 
 
-def _sealed(value: Any) -> tuple[bytes, bytes]:
-    is_pair = isinstance(value, list) and len(value) == 2
-    if not is_pair or not all(isinstance(part, bytes) for part in value):
-        raise _Broken("an audit reply that is no [batch, seal]")
-    return value[0], value[1]
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2
 
 
-def _event_id(batch: audit.Batch, first: int, last: int, raw_batch: bytes, seal: bytes) -> str:
-    """The same records fetched twice get the same id, so that they are one event."""
-    digest = base64.urlsafe_b64encode(sha256(raw_batch, seal)[:9]).decode()
-    return f"{batch.lock_id}-{batch.journal_epoch:x}-{first:x}-{last:x}-{digest}"
-
-
-def _error_text(reason: int) -> str:
-    return reasons.NAMES.get(reason, "REFUSED")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < lockstate.LARGEST
+def _said(events: list[tuple[Any, ...]]) -> list[Step]:
+    return [Say(event[1]) for event in events]

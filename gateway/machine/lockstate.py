@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kannuki.messages import LockState
-from protocol import lockstate
+from protocol import lockstate, timebound
+from protocol.timebound import FOREVER, TimeBound
 
 Bolt = Literal["locked", "unlocked", "moving", "jammed", "unknown"]
 Door = Literal["open", "closed", "unknown"]
+Keypad = Literal["ready", "waits", "disabled", "off", "unknown"]
 
 BOLTS: dict[int, Bolt] = {
     lockstate.BOLT_UNKNOWN: "unknown",
@@ -26,6 +28,12 @@ DOORS: dict[int, Door] = {
     lockstate.LEAF_OPEN: "open",
     lockstate.LEAF_CLOSED: "closed",
     lockstate.LEAF_UNKNOWN: "unknown",
+}
+KEYPADS: dict[int, Keypad] = {
+    lockstate.KEYPAD_READY: "ready",
+    lockstate.KEYPAD_WAITS: "waits",
+    lockstate.KEYPAD_DISABLED: "disabled",
+    lockstate.KEYPAD_OFF: "off",
 }
 LARGEST = 1 << 40  # of any number in it: times, versions, sequence numbers
 
@@ -40,24 +48,33 @@ class Reported:
 
     bolt: Bolt
     door: Door
-    status_version: int
+    time: TimeBound
     head_seq: int
-    time_lo: int | None
-    time_hi: int | None
     oldest_seq: int
     journal_epoch: int
+    status_version: int
+    keyset_version: int
+    config_version: int
+    acked_seq: int
+    keypad: Keypad
+    held_open: bool
 
-    def published(self, seen_at: int, status_version: int) -> LockState:
-        """The retained state; status_version may have grown since."""
+    def published(self, seen_at: int) -> LockState:
+        """The retained state."""
         return LockState(
             reachable=True,
             seen_at=seen_at,
             bolt=self.bolt,
             door=self.door,
-            status_version=status_version,
+            status_version=self.status_version,
+            keyset_version=self.keyset_version,
+            config_version=self.config_version,
             head_seq=self.head_seq,
-            time_lo=self.time_lo,
-            time_hi=self.time_hi,
+            acked_seq=self.acked_seq,
+            time_lo=self.time.lo,
+            time_hi=None if self.time.hi == FOREVER else self.time.hi,
+            keypad=self.keypad,
+            held_open=self.held_open,
         )
 
 
@@ -65,26 +82,41 @@ def read(value: Any) -> Reported:
     """The state in a reply's value. Keys newer than this program are left alone."""
     if not isinstance(value, dict):
         raise StateError("the state is not a map")
-    bolt = BOLTS.get(_number(value, lockstate.STATE_BOLT), "unknown")
-    door = DOORS.get(_number(value, lockstate.STATE_DOOR), "unknown")
+    held_open = value.get(lockstate.STATE_HELD_OPEN)
+    if not isinstance(held_open, bool):
+        raise StateError(f"state member {lockstate.STATE_HELD_OPEN} is missing or no truth value")
     return Reported(
-        bolt,
-        door,
-        _number(value, lockstate.STATE_STATUS_VERSION),
+        BOLTS.get(_number(value, lockstate.STATE_BOLT), "unknown"),
+        DOORS.get(_number(value, lockstate.STATE_DOOR), "unknown"),
+        _time(value),
         _number(value, lockstate.STATE_HEAD_SEQ),
-        _time(value, lockstate.STATE_TIME_LO),
-        _time(value, lockstate.STATE_TIME_HI),
         _number(value, lockstate.STATE_OLDEST_SEQ),
         _number(value, lockstate.STATE_JOURNAL_EPOCH),
+        _number(value, lockstate.STATE_STATUS_VERSION),
+        _number(value, lockstate.STATE_KEYSET_VERSION),
+        _number(value, lockstate.STATE_CONFIG_VERSION),
+        _number(value, lockstate.STATE_ACKED_SEQ),
+        KEYPADS.get(_number(value, lockstate.STATE_KEYPAD), "unknown"),
+        held_open,
     )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a lock may say this as a version, a sequence number or an offset."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
 def _number(value: dict[Any, Any], key: int) -> int:
     number = value.get(key)
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < LARGEST:
+    if not isinstance(number, int) or not is_number(number):
         raise StateError(f"state member {key} is missing or out of bounds")
     return number
 
 
-def _time(value: dict[Any, Any], key: int) -> int | None:
-    return None if value.get(key) is None else _number(value, key)
+def _time(value: dict[Any, Any]) -> TimeBound:
+    bound = timebound.from_wire(
+        value.get(lockstate.STATE_TIME_LO), value.get(lockstate.STATE_TIME_HI)
+    )
+    if bound is None:
+        raise StateError("the time is no interval")
+    return bound

@@ -7,7 +7,9 @@ that changes something has made it durable when it returns, whole or not at all.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+What = Literal["status", "keyset", "config", "ack"]
 
 
 class StorageError(Exception):
@@ -35,11 +37,23 @@ class Handled:
 
 @dataclass(frozen=True)
 class Errand:
-    """A durable command without an answer yet."""
+    """A durable command without an answer yet: to bring this kind of document to the lock."""
 
     id: str
     lock: str
+    what: What
     version: int
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A document still to be carried. A status list comes with its entries, and maybe a delta."""
+
+    version: int
+    document: bytes
+    entries: bytes = b""
+    base_version: int | None = None
+    additions: bytes | None = None
 
 
 class Store(Protocol):
@@ -66,18 +80,21 @@ class Store(Protocol):
     def handled(self, command_id: str) -> Handled | None:
         """What is known of a durable command."""
 
-    def accept_status(self, errand: Errand, document: bytes, expires_at: int) -> None:
-        """Remembers the command, and the document if none newer is pending for that lock."""
+    def accept(self, errand: Errand, pending: Pending, expires_at: int) -> None:
+        """Remembers the command, and the document if none newer of its kind waits for the lock."""
 
-    def pending_status(self, lock: str) -> tuple[int, bytes] | None:
-        """(version, document) still to be carried to a lock."""
+    def pending(self, lock: str, what: What) -> Pending | None:
+        """The document of this kind still to be carried to a lock."""
 
-    def errands(self, lock: str) -> list[Errand]:
-        """Durable commands for a lock that have no answer yet."""
+    def has_pending(self, lock: str) -> bool:
+        """Whether any document waits for a lock."""
 
-    def answer(self, lock: str, answers: dict[str, bytes], carried: int | None) -> None:
-        """Keeps answers by command id. Forgets the lock's pending document when its version is at
-        most `carried`, or when no command waits for it any more."""
+    def errands(self, lock: str, what: What) -> list[Errand]:
+        """Durable commands of a kind for a lock that have no answer yet."""
+
+    def answer(self, lock: str, what: What, answers: dict[str, bytes], carried: int | None) -> None:
+        """Keeps answers by command id. Forgets the lock's pending document of this kind when its
+        version is at most `carried`, or when no command waits for it any more."""
 
     def expired(self, wall: float) -> list[Errand]:
         """Errands whose command has expired."""

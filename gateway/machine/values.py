@@ -64,6 +64,11 @@ class Settings:
     resend_after_s: float = 5.0  # a receiver that connects after us missed the first sending
     outbox_window: int = 50  # events on their way at once
     max_records: int = 24  # 24 of 112 bytes fit one message
+    status_piece_bytes: int = 1024  # of a status list; a lock holds one piece in memory
+    time_doubt_s: float = 10.0  # a lock in more doubt about the time is brought a signed answer
+    time_every_s: float = 3600.0  # and so is one whose last answer is older
+    time_rests_s: float = 600.0  # after a lock would not have an answer
+    time_answer_within_s: float = 4.0  # how long a visit waits for the town's answer at its end
 
 
 @dataclass(frozen=True)

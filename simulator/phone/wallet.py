@@ -41,7 +41,7 @@ class Key:
 
     def credential(self) -> Credential:
         """For protocol/holder.py."""
-        return Credential(bytes.fromhex(self.token), bytes.fromhex(self.proof_key))
+        return Credential(bytes.fromhex(self.token), {self.lock_id: bytes.fromhex(self.proof_key)})
 
     def public(self) -> dict[str, Any]:
         """What a screen may show."""
@@ -70,7 +70,7 @@ class Wallet:
     ) -> Key:
         """Unwrap and keep one credential."""
         proof_key = unwrap(wrapped, raw_token, self._device_key)
-        token = Credential(raw_token, proof_key).token
+        token = Credential(raw_token, {}).token
         key = Key(
             token.cti.hex(),
             token.audience,

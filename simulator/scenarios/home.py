@@ -1,6 +1,6 @@
 """The cloud's side of a scenario: takes what gateways publish, acknowledges, keeps records.
 
-Decides what counts as come home: a batch whose seal is right and whose records can be read; the
+Decides what counts as come home: a parcel whose seal is right and whose records can be read; the
 event is acknowledged after that. A second, different record of the same (lock, epoch, seq) is a
 fault. Says and hears bytes on topics; broker and time are handed in, so both depths share it.
 """
@@ -17,19 +17,28 @@ from kannuki.messages import (
     LockState,
     Message,
     PayloadError,
+    TimeAnswer,
+    TimeRequest,
 )
 from protocol import audit
 from protocol.audit import AuditError
-from protocol.crypto import same_bytes
+from simulator.town_keys import aes
 
 Key = tuple[str, int, int]  # (lock, journal epoch, seq)
 
 
 class Home:
-    """`audit_keys`: {lock id: key}; `say(topic, payload)` publishes."""
+    """`kdks`: {lock id: key}; `say(topic, payload)` publishes.
+
+    `tell_time(lock id, nonce)` gives (a signed answer, when it expires); None: nobody answers.
+    """
 
     def __init__(
-        self, town: str, audit_keys: Mapping[str, bytes], say: Callable[[str, bytes], None]
+        self,
+        town: str,
+        kdks: Mapping[str, bytes],
+        say: Callable[[str, bytes], None],
+        tell_time: Callable[[str, bytes], tuple[bytes, int]] | None = None,
     ) -> None:
         self.records: dict[Key, bytes] = {}
         self.decoded: dict[Key, audit.Record] = {}
@@ -38,8 +47,9 @@ class Home:
         self.records_heard = 0
         self.faults: list[str] = []
         self._town = town
-        self._audit_keys = audit_keys
+        self._kdks = kdks
         self._say = say
+        self._tell_time = tell_time
 
     def wants(self, topic: str) -> bool:
         """Whether a topic is one of those a cloud listens to."""
@@ -65,6 +75,10 @@ class Home:
             self.results[message.id] = message
         elif isinstance(message, LockState):
             self.states[parts[1]] = message
+        elif isinstance(message, TimeRequest) and self._tell_time is not None:
+            document, expires_at = self._tell_time(message.lock, message.nonce)
+            answer = TimeAnswer(id=message.id, document=document, expires_at=expires_at)
+            self.command(message.lock, answer)
 
     def of(self, lock_id: str) -> list[bytes]:
         """The raw records of one lock that are home, by epoch and seq."""
@@ -79,13 +93,13 @@ class Home:
         self.command(gateway, EventAck(ids=[event.id]))
 
     def _keep(self, event: AuditEvent) -> None:
-        key = self._audit_keys.get(event.lock)
-        if key is None or not same_bytes(audit.seal(key, event.batch), event.seal):
-            raise AuditError("the seal is not the lock's")
-        batch = audit.decode_batch(event.batch)
-        for raw in batch.records:
+        kdk = self._kdks.get(event.lock)
+        if kdk is None:
+            raise AuditError("no lock of this town")
+        parcel = audit.decode_parcel(event.parcel)
+        for raw in audit.unpack(aes, kdk, event.parcel, event.seal):
             record = audit.decode_record(raw)
-            place = (batch.lock_id, batch.journal_epoch, record.seq)
+            place = (parcel.lock_id, parcel.journal_epoch, record.seq)
             self.records_heard += 1
             if self.records.setdefault(place, raw) != raw:
                 raise AuditError(f"two different records at {place}")

@@ -50,12 +50,18 @@ class Orders:
         kind = type(command).__name__
         raise NotCarriedOut(f"no answer to {kind}", "see the gateway's log")
 
-    async def put_status_list(self, lock_id: str, document: bytes, version: int) -> None:
+    async def put_status_list(
+        self, lock_id: str, document: bytes, entries: bytes, version: int
+    ) -> None:
         """Have the gateway carry a status list to a lock. Raises NotCarriedOut."""
         result = await self.give(
             lock_id,
             lambda command_id, expires_at: StatusPut(
-                id=command_id, document=document, version=version, expires_at=expires_at
+                id=command_id,
+                document=document,
+                entries=entries,
+                version=version,
+                expires_at=expires_at,
             ),
         )
         if not result.ok:

@@ -56,7 +56,7 @@ class RealDepth(Depth):
             await life.enter_async_context(self._stand.supervisor)
             self._trust(self._stand.enrol(self.keys.trust(), self._began_at), self._say)
             await self._stand.start_world()
-            await self.set_clock(self._began_at)
+            await self._stand.post("/clock", {"offset_s": self._offset_s})
             await self._stand.start_lock()
             port = await self._start_broker()
             await self._join_broker(life, port)
@@ -73,9 +73,6 @@ class RealDepth(Depth):
         trace: TracebackType | None,
     ) -> None:
         await self._life.aclose()
-
-    async def set_clock(self, unix_s: int) -> None:
-        await self._stand.post("/clock", {"unix_s": unix_s, "stepped": True})
 
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
         ends_at = time.monotonic() + within_s
@@ -117,7 +114,7 @@ class RealDepth(Depth):
         link = MqttLink(
             LinkSettings("127.0.0.1", port, "kannuki-scenario-cloud"), random=random.random
         )
-        for channel in ("state", "event", "response"):
+        for channel in ("state", "event", "response", "request"):
             await link.subscribe(messages.topic(TOWN, "+", channel))
         await life.enter_async_context(link)
         for work in (self._listen(link), self._speak(link)):
@@ -130,7 +127,9 @@ class RealDepth(Depth):
             self.enrolment, self._began_at - _DAY_S, self._began_at + _DAY_S, tokens.MAINTAIN
         )
         entry = LockCredential(
-            lock_id=self._lock_id, token=keeper.raw_token, proof_key=keeper.proof_key
+            lock_id=self._lock_id,
+            token=keeper.raw_token,
+            proof_key=keeper.proof_keys[self._lock_id],
         )
         file = self._folder / "gateway.json"
         content = GatewayFile(town=TOWN, gateway_id=GATEWAY, locks=[entry])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.machine import Settings
 from kannuki.errors import KannukiError
-from protocol import keys, session
+from protocol import session
 from protocol import token as tokens
 from protocol.holder import Credential
 from simulator.phone.opening import Surroundings, Transport, attempt
@@ -70,7 +70,7 @@ class Storm:
             self._breaks,
         )
         self._hang_locks()
-        home = Home(TOWN, self._audit_keys(), lambda *said: self._cloud.publish(*said))
+        home = Home(TOWN, self._kdks(), lambda *said: self._cloud.publish(*said), self._tell_time)
         self._after = Aftermath(home)
         self._join_cloud()
         self._orders = Orders(home, self._until, self._town.wall_s)
@@ -109,11 +109,12 @@ class Storm:
             }
             self._town.start_gateway(gateway_id, kept, settings)
 
-    def _audit_keys(self) -> dict[str, bytes]:
-        town = self._town
-        return {
-            lock_id: keys.audit_key(self._keys.kdk(town.enrolment(lock_id))) for lock_id in LOCK_IDS
-        }
+    def _kdks(self) -> dict[str, bytes]:
+        return {each: self._keys.kdk(self._town.enrolment(each)) for each in LOCK_IDS}
+
+    def _tell_time(self, lock_id: str, nonce: bytes) -> tuple[bytes, int]:
+        now = self._town.wall_unix_s()
+        return self._keys.time_answer(lock_id, nonce, now), now + 10
 
     def _credential(self, lock_id: str, permissions: int = RESIDENT) -> Credential:
         enrolment, cti = self._town.enrolment(lock_id), self._random.randbytes(tokens.CTI_BYTES)
@@ -145,7 +146,6 @@ class Storm:
                 await deed(number)
             except (KannukiError, VirtualRadioError) as error:
                 self._after.went_wrong[type(error).__name__] += 1
-            self._town.lock_clock_s += 1
             self._town.time.advance(self._random.randrange(0, 4000))
 
     async def _go_near(self, _number: int) -> None:
@@ -166,8 +166,8 @@ class Storm:
 
     async def _withdraw(self, number: int) -> None:
         lock_id = self._random.choice(LOCK_IDS)
-        document = self._keys.status_list(lock_id, number, T0, [])
-        await self._orders.put_status_list(lock_id, document, number)
+        document, entries = self._keys.status_list(lock_id, number, T0, [])
+        await self._orders.put_status_list(lock_id, document, entries, number)
         self._after.carried[lock_id] = number
 
     async def _cut_power(self, _number: int) -> None:

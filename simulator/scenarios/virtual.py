@@ -38,7 +38,7 @@ class VirtualDepth(Depth):
         self.around = Surroundings(lambda: self.town.time.ms / 1000, self._sleep, randbytes)
 
     async def __aenter__(self) -> VirtualDepth:
-        town, lock_id, now = self.town, self._lock_id, self.town.lock_clock_s
+        town, lock_id, now = self.town, self._lock_id, self.town.wall_unix_s()
         self.lock = town.hang_lock(lock_id)
         self._trust(town.enrolment(lock_id), lambda *said: cloud.publish(*said))
         keeper = self.keys.credential(self.enrolment, now - _DAY_S, now + _DAY_S, tokens.MAINTAIN)
@@ -54,9 +54,6 @@ class VirtualDepth(Depth):
     ) -> None:
         self.town.close()
         self._folder.cleanup()
-
-    async def set_clock(self, unix_s: int) -> None:
-        self.town.lock_clock_s = unix_s
 
     async def until(self, condition: Callable[[], object], within_s: float) -> bool:
         return self.town.time.until(condition, int(within_s * 1000))

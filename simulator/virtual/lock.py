@@ -12,16 +12,14 @@ from collections.abc import Callable
 import nacl.exceptions
 import nacl.signing
 
-from firmware.core import config as configs
-from firmware.core import enrolment
-from firmware.core.config import Config
+from firmware.core import enrolment, secrets
+from firmware.core import identity as identities
 from firmware.core.door import EXTEND, RETRACT, Sensors
+from firmware.core.identity import Identity
 from firmware.core.lock import Lock
-from firmware.core.x25519 import x25519
 from protocol.crypto import Crypto
-from protocol.keys import lock_kdk
-from protocol.timebound import TimeBound
 from simulator import door as physics
+from simulator.town_keys import aes
 from simulator.virtual.storage import MemoryStorage
 
 STEP_MS = 10
@@ -38,50 +36,70 @@ def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> boo
     return True
 
 
-class VirtualLock:
-    """`clock()` gives what the lock takes for the time, Unix seconds or None when it has lost it.
+class VirtualRtc:
+    """The clock chip with its battery: it goes on while the lock has no power.
 
-    `storage` outlives a restart.
+    `clock()` gives Unix seconds as the world has them; what is wrong with this clock is `offset_s`.
+    `stopped`: its oscillator stood still since it was set last.
     """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.offset_s = 0
+        self.stopped = False
+        self._clock = clock
+
+    def read(self) -> int | None:
+        """Unix seconds, or None when they are worth nothing."""
+        return None if self.stopped else self._clock() + self.offset_s
+
+    def set(self, unix_s: int) -> None:
+        """Set it going."""
+        self.offset_s = unix_s - self._clock()
+        self.stopped = False
+
+
+class VirtualLock:
+    """`clock()` gives the world's time, Unix seconds; `storage` and `rtc` outlive a restart."""
 
     def __init__(
         self,
-        config: Config,
-        clock: Callable[[], int | None],
+        identity: Identity,
+        keyset_document: bytes,
+        clock: Callable[[], int],
         random_bytes: Callable[[int], bytes] = os.urandom,
+        config_document: bytes | None = None,
     ) -> None:
         self.storage = MemoryStorage()
         self.door = physics.Door()
+        self.rtc = VirtualRtc(clock)
         self.happened: list[str] = []
         self.now_ms = 0
         self.is_powered = False
-        self._clock = clock
-        self._random_bytes = random_bytes
-        self.public_key = enrolment.enrol(config, self.storage, random_bytes)
+        self._crypto = Crypto(verify_signature, random_bytes, aes)
+        made = enrolment.enrol(
+            identity, keyset_document, config_document, self.storage, self._crypto
+        )
+        self.public_key, self.signing_key = made.public_key, made.signing_key
         self.power_on()
 
     def power_on(self) -> None:
         """Start the core from what storage holds: first start and every restart."""
-        raw_config = self.storage.read(enrolment.CONFIG_FILE)
-        private_key = self.storage.read(enrolment.KEY_FILE)
-        assert raw_config is not None
-        assert private_key is not None
-        config = configs.decode(raw_config)
-        shared = x25519(private_key, config.vault_key)
-        kdk = lock_kdk(shared, config.town, config.lock_id, config.vault_epoch)
-        crypto = Crypto(verify_signature, self._random_bytes)
         self.core = Lock(
-            config,
-            {config.vault_epoch: kdk},
+            identities.load(self.storage),
+            secrets.load(self.storage),
             self.storage,
-            crypto,
-            self._time,
+            self._crypto,
+            lambda: self.now_ms,
+            self.rtc,
             self._sensors(),
-            self.now_ms,
             POWER_ON_RESET,
         )
         self.is_powered = True
         self.carry_out()
+
+    def leap(self, seconds: int) -> None:
+        """Time passes for the lock's clocks while nothing moves and nobody speaks."""
+        self.now_ms += seconds * 1000
 
     def power_off(self) -> None:
         """Power goes: RAM with all sessions is gone, motors stand still, storage stays."""
@@ -107,10 +125,6 @@ class VirtualLock:
     def press_exit(self) -> None:
         """A person inside presses the button beside the door."""
         self.happened += self.door.press_rex()
-
-    def _time(self) -> TimeBound | None:
-        now = self._clock()
-        return None if now is None else TimeBound(now, now)
 
     def _sensors(self) -> Sensors:
         level = self.door.inputs()

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from firmware.core.config import Config
+from firmware.core.identity import Identity
 from gateway.machine import Settings
 from kannuki.enrolment import EnrolmentFile, TrustFile
 from protocol.holder import Credential
-from protocol.keys import key_id
-from protocol.verify import IssuerKey
+from simulator.town_keys import JOURNAL_EPOCH
 from simulator.virtual.air import VirtualAir
 from simulator.virtual.broker import VirtualBroker
 from simulator.virtual.clock import STEP_MS, VirtualTime
@@ -23,11 +22,11 @@ from simulator.virtual.gateway import VirtualGateway
 from simulator.virtual.lock import VirtualLock
 from simulator.virtual.phone import VirtualLink
 
-JOURNAL_EPOCH = 1
+CLOCK_ERROR_S = 1
 
 
 class VirtualTown:
-    """`unix_s` at the start; the locks' clocks stand still until `lock_clock_s` is moved.
+    """`unix_s` at the start.
 
     `duplicates`: whether a delivery of the broker comes twice; `breaks`: whether a link breaks at a
     fragment.
@@ -42,7 +41,6 @@ class VirtualTown:
         duplicates: Callable[[], bool] = lambda: False,
         breaks: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.lock_clock_s = unix_s
         self.time = VirtualTime()
         self.locks: dict[str, VirtualLock] = {}
         self.gateways: dict[str, VirtualGateway] = {}
@@ -55,13 +53,18 @@ class VirtualTown:
         self.time.at_every_step(self._let_doors_move)
 
     def wall_s(self) -> float:
-        """The time of gateways and cloud: it runs, in virtual seconds."""
+        """The time of gateways, cloud and the locks' clock chips: it runs, in virtual seconds."""
         return self._began_at + self.time.ms / 1000
+
+    def wall_unix_s(self) -> int:
+        """The same in whole seconds, as a clock chip shows it."""
+        return int(self.wall_s())
 
     def hang_lock(self, lock_id: str) -> VirtualLock:
         """A new lock that trusts this town, enrolled and powered."""
-        config = config_of(self._trust, lock_id)
-        lock = VirtualLock(config, lambda: self.lock_clock_s, self._random_bytes)
+        trust, told = self._trust, (self._began_at, CLOCK_ERROR_S)
+        identity = Identity(trust.town, lock_id, JOURNAL_EPOCH, tuple(trust.roots), told)
+        lock = VirtualLock(identity, trust.keyset, self.wall_unix_s, self._random_bytes)
         self.locks[lock_id] = lock
         return lock
 
@@ -71,7 +74,7 @@ class VirtualTown:
             town=self._trust.town,
             lock_id=lock_id,
             public_key=self.locks[lock_id].public_key,
-            vault_epoch=self._trust.vault_epoch,
+            signing_key=self.locks[lock_id].signing_key,
             journal_epoch=JOURNAL_EPOCH,
             enrolled_at=self._began_at,
         )
@@ -116,22 +119,3 @@ class VirtualTown:
     def _let_doors_move(self) -> None:
         for lock in self.locks.values():
             lock.advance(STEP_MS)
-
-
-def config_of(trust: TrustFile, lock_id: str) -> Config:
-    """What firmware/enrol.py would make of the same trust file."""
-    keyset = {
-        key_id(key.public_key): IssuerKey(
-            key.public_key, key.role, key.permissions, key.max_lifetime_s
-        )
-        for key in trust.keys
-    }
-    return Config(
-        trust.town,
-        lock_id,
-        trust.keyset_version,
-        keyset,
-        trust.vault_epoch,
-        trust.vault_public_key,
-        JOURNAL_EPOCH,
-    )

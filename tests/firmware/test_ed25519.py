@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware.core import ed25519
 from firmware.core import ed25519_curve as curve
-from firmware.tools import generate_ed25519_viper
+from firmware.tools import generate_ed25519_rv32, generate_ed25519_viper
 from kannuki.errors import InputError
-from provisioning.tree import ARCHITECTURES, device_tree
+from provisioning import image
+from provisioning.cli import provision
+from provisioning.tree import ARCHITECTURES, architecture_of, device_tree
 from tests.firmware.generate_ed25519_edges import TARGET, exact, libsodium, mixed
 
-GENERATED = Path(ed25519.__file__).with_name("ed25519_viper.py")
 NEAR_P = st.integers(min_value=curve.P - 20, max_value=(1 << 255) - 1)
 SEEDED = st.integers(0, 1 << 64).map(random.Random)
 ENCODINGS = st.one_of(
@@ -66,17 +69,49 @@ def test_edge_vectors_are_libsodiums_verdicts() -> None:
         assert libsodium(*given_case) == verdict
 
 
-def test_generated_code_is_what_the_generator_writes() -> None:
-    assert GENERATED.read_text(encoding="utf-8") == generate_ed25519_viper.module()
+@pytest.mark.parametrize(
+    ("name", "generator"),
+    [("ed25519_viper.py", generate_ed25519_viper), ("ed25519_rv32.py", generate_ed25519_rv32)],
+)
+def test_generated_code_is_what_the_generator_writes(name: str, generator: ModuleType) -> None:
+    text = Path(ed25519.__file__).with_name(name).read_text(encoding="utf-8")
+    assert text == generator.module()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_machine_code_is_built_for_every_architecture(architecture: str) -> None:
     tree = device_tree(architecture=architecture)
     assert tree["/lib/firmware/core/ed25519_viper.mpy"][:1] == b"M"
+    names = ["ed25519", "ed25519_steps", "ed25519_sign", "sha512"]
+    names += ["ed25519_rv32"] if architecture == "rv32imc" else []
     assert set(tree) - set(device_tree(architecture=None)) == {
-        f"/lib/firmware/core/{name}_viper.mpy" for name in ("ed25519", "ed25519_steps", "sha512")
+        f"/lib/firmware/core/{name}_viper.mpy" for name in names
     }
+
+
+@pytest.mark.parametrize(
+    ("board", "architecture"),
+    [("ESP32", "xtensawin"), ("esp32-S3", "xtensawin"), ("ESP32-C3", "rv32imc")],
+)
+def test_a_boards_usual_name_tells_its_architecture(board: str, architecture: str) -> None:
+    assert architecture_of(board) == architecture
+
+
+def test_an_image_is_renewed_with_the_machine_code_of_its_chip(tmp_path: Path) -> None:
+    flash = tmp_path / "lock.img"
+    image.create(flash, device_tree())
+    for chip, there in (("esp32c3", True), ("esp32", False)):
+        done = CliRunner().invoke(provision, ["update", str(flash), "--chip", chip, "--json"])
+        assert json.loads(done.output)["changed"]
+        assert ("/lib/firmware/core/ed25519_rv32_viper.mpy" in image.listing(flash)) == there
+    refused = CliRunner().invoke(provision, ["update", str(flash), "--chip", "esp8266"])
+    assert isinstance(refused.exception, InputError)
+    assert "esp32c3" in refused.exception.remedy
+
+
+def test_an_unknown_board_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="esp8266"):
+        architecture_of("esp8266")
 
 
 def test_unknown_architecture_is_refused() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import nacl.signing
 import pytest
+from nacl.signing import SigningKey
 
 from firmware.core import session as sessions
-from protocol import audit, frames, holder, reasons, session
+from protocol import audit, frames, holder, reasons, session, statuslist
 from protocol import token as tokens
-from tests.firmware.town import Town
+from simulator.town_keys import aes, envelope
+from tests.firmware.town import LOCK_ID, Town
 
 UNLOCK, SYNC = session.COMMAND_UNLOCK, session.COMMAND_SYNC
+FORGER = SigningKey(b"x" * 32)
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_early_token_is_told_when_and_recorded(town: Town) -> None:
 
 def test_expired_token_is_denied_even_after_reboot(town: Town) -> None:
     credential = town.credential(ends=60)
-    town.now += 61
+    town.pass_time(70)
     assert reason_of(town.present(credential, UNLOCK)) == reasons.EXPIRED
     town.lock.power_on()
     assert reason_of(town.present(credential, UNLOCK)) == reasons.EXPIRED
@@ -72,12 +74,12 @@ def test_expired_token_is_denied_even_after_reboot(town: Town) -> None:
 
 
 def test_forged_token_is_denied_though_its_holder_has_the_proof_key(town: Town) -> None:
-    forger = nacl.signing.SigningKey(b"f" * 32)
-    assert reason_of(town.present(town.credential(signer=forger), UNLOCK)) == reasons.BAD_SIGNATURE
+    forged = town.credential(signer=FORGER, claimed=town.keys.booking)
+    assert reason_of(town.present(forged, UNLOCK)) == reasons.BAD_SIGNATURE
 
 
 def test_stolen_token_without_its_proof_key_opens_nothing_and_leaves_no_record(town: Town) -> None:
-    stolen = holder.Credential(town.credential().raw_token, b"\0" * 32)
+    stolen = holder.Credential(town.credential().raw_token, {LOCK_ID: b"\0" * 32})
     before = len(town.records())
     assert town.present(stolen, UNLOCK) == (holder.ADVISORY, reasons.BAD_MAC)
     assert len(town.records()) == before
@@ -108,7 +110,8 @@ def test_replayed_presentation_is_refused_in_the_same_session(town: Town) -> Non
 
 
 def test_wrong_room_is_noticed_by_the_holder_before_anything_is_presented(town: Town) -> None:
-    other = town.credential(lock_id="bbbbbbbb")
+    other = town.credential(audience="bbbbbbbb")
+    other.proof_keys = {"bbbbbbbb": b"k" * 32}
     assert town.present(other, UNLOCK) == (holder.WRONG_ROOM, "aaaaaaaa")
 
 
@@ -126,46 +129,81 @@ def test_unknown_command_is_denied(town: Town) -> None:
 # --- status list ---
 
 
-def put_status(town: Town, document: bytes) -> tuple:
-    peer = town.connect()
-    gateway = town.credential(permissions=tokens.MAINTAIN)
-    assert reason_of(peer.attempt(gateway, SYNC)) == session.OK
-    return peer.request(session.REQUEST_STATUS_LIST, document)
-
-
 def test_revoked_token_is_denied_even_after_reboot(town: Town) -> None:
     credential = town.credential()
     revoked = [(credential.token.cti, credential.token.expires_at)]
-    assert put_status(town, town.status_list(1, revoked)) == (holder.REPLY, session.OK, 1)
+    assert town.put_status(1, revoked) == (holder.REPLY, session.OK, [None, 1])
     assert reason_of(town.present(credential, UNLOCK)) == reasons.REVOKED
     town.lock.power_on()
     assert reason_of(town.present(credential, UNLOCK)) == reasons.REVOKED
 
 
 def test_status_list_never_goes_back(town: Town) -> None:
-    put_status(town, town.status_list(2, []))
-    assert put_status(town, town.status_list(1, [])) == (holder.REPLY, session.OK, 2)
+    town.put_status(2, [])
+    assert town.put_status(1, []) == (holder.REPLY, session.OK, [None, 2])
 
 
 def test_status_list_by_an_issuer_key_is_refused(town: Town) -> None:
-    forged = town.status_list(1, [], signer=nacl.signing.SigningKey(b"f" * 32))
-    assert put_status(town, forged) == (holder.REPLY, reasons.BAD_SIGNATURE, None)
+    header, entries = statuslist.build(LOCK_ID, 1, town.now, [])
+    forged = envelope(town.keys.booking, statuslist.encode(header), statuslist.CONTEXT)
+    answer = town.bring(session.REQUEST_STATUS_PART, [forged, 0, entries])
+    assert answer == (holder.REPLY, reasons.BAD_SIGNATURE, None)
 
 
-def test_resident_may_not_do_housekeeping(town: Town) -> None:
+def test_status_list_cannot_drop_what_is_still_alive(town: Town) -> None:
+    """A stolen status key cannot give a stolen phone its key back."""
+    credential = town.credential()
+    town.put_status(1, [(credential.token.cti, credential.token.expires_at)])
+    assert town.put_status(2, [])[1] == reasons.MALFORMED
+    assert reason_of(town.present(credential, UNLOCK)) == reasons.REVOKED
+
+
+def test_delta_extends_the_list_held(town: Town) -> None:
+    first, second = town.credential(), town.credential()
+    revoked = [(each.token.cti, each.token.expires_at) for each in (first, second)]
+    town.put_status(1, revoked[:1])
+    document, _ = town.keys.status_list(LOCK_ID, 2, town.now, revoked)
+    addition = statuslist.entry(*revoked[1])
+    other = town.bring(session.REQUEST_STATUS_DELTA, [document, 0, addition])
+    assert other == (holder.REPLY, reasons.OTHER_BASE, None)
+    answer = town.bring(session.REQUEST_STATUS_DELTA, [document, 1, addition])
+    assert answer == (holder.REPLY, session.OK, [None, 2])
+    assert reason_of(town.present(second, UNLOCK)) == reasons.REVOKED
+
+
+def test_a_resident_may_carry_a_status_list_and_sealed_records(town: Town) -> None:
+    """Whoever comes next brings the news and takes the records home."""
+    stolen = town.credential()
+    document, entries = town.keys.status_list(LOCK_ID, 1, town.now, [(stolen.token.cti, town.now)])
     peer = town.connect()
     assert reason_of(peer.attempt(town.credential(), UNLOCK)) == session.OK
-    assert peer.request(session.REQUEST_AUDIT, [1, 5]) == (holder.REPLY, reasons.SCOPE, None)
+    carried = peer.request(session.REQUEST_STATUS_PART, [document, 0, entries])
+    assert carried == (holder.REPLY, session.OK, [None, 1])
+    _, reason, (parcel, seal) = peer.request(session.REQUEST_AUDIT, [1, 5])
+    assert reason == session.OK
+    assert stolen.token.cti not in parcel
+    records = audit.unpack(aes, town.kdk, parcel, seal)
+    assert audit.check_run(records, 1, audit.genesis(LOCK_ID, 1))[0][0].event == audit.BOOT
+    assert reason_of(town.present(stolen, UNLOCK)) == reasons.REVOKED
 
 
-@pytest.mark.parametrize("argument", [None, [], [1], [-1, 2], ["a", 1], [1, True], {}, b"x"])
-def test_senseless_request_is_answered_and_changes_nothing(town: Town, argument: object) -> None:
+def test_resident_may_not_do_what_only_keepers_may(town: Town) -> None:
     peer = town.connect()
-    peer.attempt(town.credential(permissions=tokens.MAINTAIN), SYNC)
+    assert reason_of(peer.attempt(town.credential(), UNLOCK)) == session.OK
+    for operation in (session.REQUEST_TOKEN, session.REQUEST_CLEAR_KEYPAD):
+        assert peer.request(operation, None) == (holder.REPLY, reasons.SCOPE, None)
+
+
+SENSELESS = [None, [], [1], [-1, 2], ["a", 1], [1, True], {}, b"x", [b"", 0, b""], [1, 2, 3], "x"]
+OPERATIONS = (*range(session.REQUEST_AUDIT, session.REQUEST_TOKEN + 1), 77)
+
+
+@pytest.mark.parametrize("argument", SENSELESS)
+def test_senseless_request_is_answered_and_changes_nothing(town: Town, argument: object) -> None:
     head = town.lock.core.journal.head_seq
-    for operation in (session.REQUEST_AUDIT, session.REQUEST_STATUS_LIST, 77):
-        answer = peer.request(operation, argument)
-        assert answer[:2] == (holder.REPLY, reasons.MALFORMED)
+    for operation in OPERATIONS:
+        answer = town.bring(operation, argument)
+        assert answer[:2] == (holder.REPLY, reasons.MALFORMED), operation
     assert town.lock.core.journal.head_seq == head
 
 
@@ -195,7 +233,7 @@ def test_crowd_of_silent_peers_does_not_keep_a_resident_out(town: Town) -> None:
 
 def test_phone_nested_in_a_gateways_link_gets_time_for_the_way(town: Town) -> None:
     link = town.connect()
-    assert reason_of(link.attempt(town.credential(permissions=tokens.MAINTAIN), SYNC)) == session.OK
+    assert reason_of(link.attempt(town.keeper(), SYNC)) == session.OK
     machine = holder.HolderSession(
         town.credential(), session.COMMAND_UNLOCK_REMOTE, lambda n: bytes(n)
     )
@@ -314,4 +352,6 @@ def test_full_journal_drops_the_oldest_and_keeps_the_chain(town: Town) -> None:
     journal = town.lock.core.journal
     assert journal.oldest_seq == 513
     assert audit.decode_record(journal.read(1, 1)[0]).seq == 513
-    assert journal.head_seq == 1 + 9 * 256
+    gaps = [r for r in town.records() if r.event == audit.GAP]
+    assert [(gap.code, gap.value) for gap in gaps] == [(256, 257), (256, 513)]
+    assert journal.head_seq == 1 + 9 * 256 + len(gaps)

@@ -6,92 +6,97 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import nacl.bindings
 import nacl.public
-import nacl.signing
+from nacl.signing import SigningKey
 
-from firmware.core.config import Config
+from firmware.core.identity import Identity
 from firmware.core.session import HANG_UP, SEND
-from protocol import audit, cose, frames, holder, keys, statuslist, verify
+from kannuki.enrolment import EnrolmentFile
+from protocol import audit, frames, holder, session
 from protocol import token as tokens
 from protocol.holder import Credential, HolderSession
+from simulator.town_keys import JOURNAL_EPOCH, TOWN, VAULT_EPOCH, TownKeys
 from simulator.virtual.lock import VirtualLock
 
-TOWN, LOCK_ID, START = "yamagawa", "aaaaaaaa", 1_796_000_000
-BOOKING = nacl.signing.SigningKey(b"b" * 32)
-STATUS = nacl.signing.SigningKey(b"s" * 32)
-VAULT = nacl.public.PrivateKey(b"v" * 32)
+LOCK_ID, START = "aaaaaaaa", 1_796_000_000
 ALL = tokens.UNLOCK | tokens.UNLOCK_REMOTE | tokens.LOCK
+KEYS = TownKeys(
+    booking=SigningKey(b"b" * 32),
+    staff=SigningKey(b"f" * 32),
+    status=SigningKey(b"s" * 32),
+    time=SigningKey(b"t" * 32),
+    config=SigningKey(b"c" * 32),
+    emergency=SigningKey(b"e" * 32),
+    ack=SigningKey(b"a" * 32),
+    roots=(SigningKey(b"1" * 32), SigningKey(b"2" * 32)),
+    vaults={VAULT_EPOCH: nacl.public.PrivateKey(b"v" * 32)},
+)
 
 
-def config(lock_id: str = LOCK_ID) -> Config:
-    """Whom the lock trusts in tests."""
-    rows = [
-        verify.IssuerKey(
-            bytes(BOOKING.verify_key), verify.ROLE_BOOKING, tokens.ALL_PERMISSIONS, 100 * 86400
-        ),
-        verify.IssuerKey(bytes(STATUS.verify_key), verify.ROLE_STATUS, 0, 0),
-    ]
-    keyset = {keys.key_id(row.public_key): row for row in rows}
-    return Config(TOWN, lock_id, 1, keyset, 1, bytes(VAULT.public_key), 1)
+def identity(lock_id: str = LOCK_ID) -> Identity:
+    """Who the lock is in tests; the bench knew the time to the second."""
+    return Identity(TOWN, lock_id, JOURNAL_EPOCH, KEYS.public_roots, (START, 0))
 
 
 class Town:
-    """One virtual lock, its clock, and the keys to issue for it."""
+    """One virtual lock, the world's time, and the keys to issue for it."""
 
     def __init__(
-        self, lock_id: str = LOCK_ID, random_bytes: Callable[[int], bytes] = os.urandom
+        self,
+        lock_id: str = LOCK_ID,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        keys: TownKeys = KEYS,
     ) -> None:
         self.now = START
-        self.lock_is_ahead_by: int | None = 0  # seconds; None: the lock has lost the time
+        self.keys = keys
         self.random_bytes = random_bytes
         self.peers: dict[int, Peer] = {}
-        self.lock = VirtualLock(config(lock_id), self.lock_time, random_bytes)
-        shared = nacl.bindings.crypto_scalarmult(bytes(VAULT), self.lock.public_key)
-        self.kdk = keys.lock_kdk(shared, TOWN, lock_id, 1)
+        document = keys.keyset_document()
+        self.lock = VirtualLock(identity(lock_id), document, lambda: self.now, random_bytes)
+        self.enrolment = EnrolmentFile(
+            town=TOWN,
+            lock_id=lock_id,
+            public_key=self.lock.public_key,
+            signing_key=self.lock.signing_key,
+            journal_epoch=JOURNAL_EPOCH,
+            enrolled_at=START,
+        )
         self._handles = 0
 
-    def lock_time(self) -> int | None:
-        """What the lock believes: Unix seconds, or None."""
-        return None if self.lock_is_ahead_by is None else self.now + self.lock_is_ahead_by
+    @property
+    def kdk(self) -> bytes:
+        """What the lock shares with the vault of the first epoch."""
+        return self.keys.kdk(self.enrolment)
 
-    def credential(
-        self,
-        begins: int = -60,
-        ends: int = 3600,
-        permissions: int = ALL,
-        cti: bytes | None = None,
-        lock_id: str = LOCK_ID,
-        signer: Any = BOOKING,
-        epoch: int = 1,
-        claimed_issuer: Any = BOOKING,
-    ) -> Credential:
-        """A token whose window is relative to now, with its proof key.
+    def pass_time(self, seconds: int) -> None:
+        """Time passes, for the world and for the lock's clocks alike."""
+        self.now += seconds
+        self.lock.leap(seconds)
 
-        `signer` signs it under the key id of `claimed_issuer`.
-        """
-        token = tokens.Token(
-            lock_id,
-            self.now + begins,
-            self.now + ends,
-            self.now,
-            cti or self.random_bytes(8),
-            permissions,
-            epoch,
-        )
-        kid = keys.key_id(bytes(claimed_issuer.verify_key))
-        payload = tokens.encode_claims(token)
-        raw = cose.encode(kid, payload, signer.sign(cose.to_sign(kid, payload)).signature)
-        return Credential(raw, keys.proof_key(self.kdk, raw))
+    def credential(self, begins: int = -60, ends: int = 3600, **details: Any) -> Credential:
+        """A token whose window is relative to now; details as TownKeys.credential has them."""
+        details = {"permissions": ALL, "issued_at": self.now, **details}
+        details["cti"] = details.get("cti") or self.random_bytes(tokens.CTI_BYTES)
+        not_before, expires_at = self.now + begins, self.now + ends
+        return self.keys.credential(self.enrolment, not_before, expires_at, **details)
 
-    def status_list(
-        self, version: int, revoked: list[tuple[bytes, int]], signer: Any = STATUS, min_iat: int = 0
-    ) -> bytes:
-        """A signed status list for the lock."""
-        listed = statuslist.build(LOCK_ID, version, self.now, min_iat, revoked)
-        kid, payload = keys.key_id(bytes(STATUS.verify_key)), statuslist.encode(listed)
-        signed = signer.sign(cose.to_sign(kid, payload, statuslist.CONTEXT)).signature
-        return cose.encode(kid, payload, signed)
+    def keeper(self) -> Credential:
+        """A gateway's housekeeping token."""
+        return self.credential(permissions=tokens.MAINTAIN, signer=self.keys.staff)
+
+    def bring(self, operation: int, argument: Any) -> tuple[Any, ...]:
+        """One request of a keeper in a session of its own."""
+        peer = self.connect()
+        event = peer.attempt(self.keeper(), session.COMMAND_SYNC)
+        assert event[0] == holder.OUTCOME, event
+        answer = peer.request(operation, argument)
+        peer.leave()
+        return answer
+
+    def put_status(self, version: int, revoked: list[tuple[bytes, int]]) -> tuple[Any, ...]:
+        """Bring a whole status list in one part."""
+        document, entries = self.keys.status_list(LOCK_ID, version, self.now, revoked)
+        return self.bring(session.REQUEST_STATUS_PART, [document, 0, entries])
 
     def connect(self, mtu: int = 247) -> Peer:
         """A central that has connected and agreed on an MTU."""
@@ -115,12 +120,15 @@ class Town:
         return self.connect(mtu).attempt(credential, command)
 
     def records(self) -> list[audit.Record]:
-        """Every record of the journal, its chain checked."""
+        """Every record that the journal still has, its chain checked."""
         journal = self.lock.core.journal
-        raw = []
-        while chunk := journal.read(len(raw) + 1, 24):
+        raw, first = [], journal.oldest_seq
+        while chunk := journal.read(first + len(raw), 24):
             raw += chunk
-        return audit.check_run(raw, 1, audit.genesis(LOCK_ID, 1))[0]
+        previous = audit.genesis(LOCK_ID, 1)
+        if first > 1:
+            previous = audit.decode_record(raw[0]).previous
+        return audit.check_run(raw, first, previous)[0]
 
 
 class Peer:

@@ -2,8 +2,8 @@
 
 import unittest
 
-from protocol.crypto import hkdf_sha256, hmac_sha256, same_bytes, sha256
-from tests.protocol.support import unhex
+from protocol.crypto import aes_ctr, hkdf_sha256, hmac_sha256, same_bytes, sha256
+from tests.protocol.support import aes, unhex
 
 # RFC 4231: key, data, HMAC-SHA-256 (case 5 is cut to 16 bytes there).
 RFC4231 = (
@@ -70,6 +70,21 @@ RFC5869 = (
     ),
 )
 
+# AES-256 in counter mode from counter 0, as OpenSSL has it: key, plaintext, ciphertext.
+_COUNTING_KEY = "".join("{:02x}".format(i) for i in range(32))
+CTR_FROM_ZERO = (
+    ("00" * 32, "", ""),
+    (_COUNTING_KEY, "78", "8a"),
+    (_COUNTING_KEY, "00" * 16, "f29000b62a499fd0a9f39a6add2e7780"),
+    (
+        _COUNTING_KEY,
+        "".join("{:02x}".format(i) for i in range(100)),
+        "f29102b52e4c99d7a1fa9061d123798fe04c64bd5eac89f2beef812a54df28222e9d97fd9109a59a2081831e"
+        "3401bfb6e27264601cb45618b8a789b8f9c263690e1ea4ff6eb7fe417b8a3bbe8d832701f95613b52d2410f2"
+        "08ef657d163d10bb890e5c69",
+    ),
+)
+
 
 class TestHash(unittest.TestCase):
     def test_parts_hash_like_their_concatenation(self):
@@ -101,6 +116,15 @@ class TestHash(unittest.TestCase):
         self.assertEqual(len(hkdf_sha256(b"s", b"", 255 * 32)), 255 * 32)
         for length in (0, -1, 255 * 32 + 1):
             self.assertRaises(ValueError, hkdf_sha256, b"s", b"", length)
+
+
+class TestCounterMode(unittest.TestCase):
+    def test_it_is_the_mode_of_the_standard(self):
+        for key, plain, cipher in CTR_FROM_ZERO:
+            with self.subTest(cipher):
+                block = aes(unhex(key))
+                self.assertEqual(aes_ctr(block, unhex(plain)).hex(), cipher)
+                self.assertEqual(aes_ctr(block, unhex(cipher)).hex(), plain)
 
 
 class TestSameBytes(unittest.TestCase):
