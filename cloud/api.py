@@ -30,6 +30,7 @@ from cloud.api_models import (
     RelayStart,
 )
 from cloud.body_limit import BodyLimit
+from cloud.carry_api import bearer, carry_routes
 from cloud.ical_events import MAX_FILE_BYTES
 from cloud.models import Room
 from cloud.problems import Problem
@@ -63,6 +64,7 @@ def create_app(context: ApiContext) -> FastAPI:
     _town_routes(app, context)
     _key_routes(app, context)
     _relay_routes(app, context)
+    app.include_router(carry_routes(context))
     app.include_router(staff_routes(context))
     _problem_handlers(app)
     app.add_middleware(
@@ -178,7 +180,7 @@ def _relay_routes(app: FastAPI, context: ApiContext) -> None:
     service, hub = context.service, context.hub
 
     def ticket(authorization: str = Header(default="")) -> str:
-        return _bearer(authorization, "NO_TICKET")
+        return bearer(authorization, "NO_TICKET")
 
     def lock_of(shown: str, lock_id: str | None) -> str:
         with service.database.read() as session:
@@ -208,13 +210,6 @@ def _relay_routes(app: FastAPI, context: ApiContext) -> None:
         """The phone is done."""
         await hub.close(session, sha256(shown.encode()))
         return Response(status_code=204)
-
-
-def _bearer(authorization: str, otherwise: str) -> str:
-    scheme, _, shown = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not shown.strip():
-        raise Problem(otherwise)
-    return shown.strip()
 
 
 def _problem_handlers(app: FastAPI) -> None:

@@ -50,6 +50,30 @@ class RelayNext(Request):
     message: Bytes
 
 
+class TimeNonce(Request):
+    """The nonce of a lock's challenge: 16 bytes, base64url."""
+
+    nonce: Bytes
+
+
+class CarriedParcel(Request):
+    """Records that a phone carried home, as the lock gave them."""
+
+    parcel: Bytes
+    seal: Bytes
+
+
+class CarriedHead(Request):
+    """Where the lock's journal stood: seq and hash of an outcome, or a head that the lock signed.
+
+    One of the two: `seq` with `hash`, or `document`.
+    """
+
+    seq: int | None = Field(default=None, ge=1, lt=1 << 53)
+    hash: Bytes | None = None
+    document: Bytes | None = None
+
+
 class ProblemBody(BaseModel):
     """Every answer that is not what was asked for."""
 

@@ -18,9 +18,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cloud.calendar import DAY_S, HORIZON_S, TOWN_ZONE
-from cloud.credentials import Signers, settle
-from cloud.models import CANCELLED, CONFIRMED, HOLDS_ROOM, NO_OVERLAP, Booking, Lock, Room
+from cloud.credentials import settle
+from cloud.lists import publish_lists
+from cloud.models import (
+    CANCELLED,
+    CONFIRMED,
+    HOLDS_ROOM,
+    NO_OVERLAP,
+    Booking,
+    Lock,
+    Room,
+    StatusOutbox,
+)
 from cloud.problems import Problem
+from cloud.signers import Signers
 from kannuki.enrolment import EnrolmentFile
 
 RandomBytes = Callable[[int], bytes]
@@ -144,12 +155,22 @@ def hang_lock(
     lock = session.get(Lock, enrolment.lock_id) or Lock(lock_id=enrolment.lock_id)
     moved_from = lock.room_id
     lock.room_id = room.room_id
-    lock.public_key, lock.vault_epoch = enrolment.public_key, enrolment.vault_epoch
+    _check_journal(lock, enrolment)
+    lock.public_key, lock.signing_key = enrolment.public_key, enrolment.signing_key
     lock.journal_epoch, lock.enrolled_at = enrolment.journal_epoch, enrolment.enrolled_at
     session.add(lock)
     session.flush()
+    if session.get(StatusOutbox, lock.lock_id) is not None:
+        publish_lists(session, signers, {lock.lock_id}, now)  # a lock made anew has forgotten it
     settle(session, signers, _current_bookings(session, {room.room_id, moved_from}, now), now)
     return lock
+
+
+def _check_journal(lock: Lock, enrolment: EnrolmentFile) -> None:
+    """A lock made anew begins another journal: two of one epoch would look like a forgery."""
+    known = lock.public_key is not None and lock.public_key != enrolment.public_key
+    if known and enrolment.journal_epoch <= lock.journal_epoch:
+        raise Problem("OLD_JOURNAL", epoch=lock.journal_epoch + 1)
 
 
 def match_room(text: str, rooms: list[Room]) -> Room | None:

@@ -16,21 +16,25 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cloud import fleet
+from cloud import documents, fleet, receipts, timesource
 from cloud.alarms import raise_alarm
-from cloud.audit import take_batch
+from cloud.audit import take_parcel
+from cloud.documents import DueDocument
 from cloud.fleet import DueList
 from cloud.relay import RelayHub
 from cloud.service import TownService
 from kannuki.messages import (
     AuditEvent,
     CommandResult,
+    DocumentPut,
     EventAck,
     GatewayState,
     LockState,
     Message,
     PayloadError,
     StatusPut,
+    TimeAnswer,
+    TimeRequest,
     decode,
     encode,
     split_topic,
@@ -40,11 +44,13 @@ from kannuki.mqtt import LinkSettings, MqttLink
 
 log = logging.getLogger(__name__)
 POLL_S = 0.5
-STATUS_EXPIRES_S = 30.0
+PUT_EXPIRES_S = 30.0
+TIME_EXPIRES_S = 10.0
 ACK_EXPIRES_S = 60.0
 RETRY_FAULT_S = 1.0
 MAX_WAITING = 2_000
 _STATUS_ID = "status"
+_DOCUMENT_ID = "document"
 _DEVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 
 
@@ -74,12 +80,12 @@ class BrokerWorker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        for channel in ("state", "event", "response"):
+        for channel in ("state", "event", "request", "response"):
             await self.link.subscribe(topic(self._service.town, "+", channel))
         async with self.link, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read())
             tasks.create_task(self._take_news())
-            tasks.create_task(self._send_lists())
+            tasks.create_task(self._send_outbox())
 
     def poke(self) -> None:
         """Something was put into the outbox: look now."""
@@ -97,6 +103,7 @@ class BrokerWorker:
     def _make_due(self) -> None:
         with self._service.database.write() as session:
             fleet.make_waiting_due(session, self._service.clock())
+            documents.make_waiting_due(session, self._service.clock())
 
     # --- in ---
 
@@ -120,7 +127,23 @@ class BrokerWorker:
         """Answers for phones go on at once; what needs the database waits its turn."""
         if isinstance(message, CommandResult) and self.hub.on_result(message):
             return
+        if isinstance(message, TimeRequest):
+            await self._answer_time(message)
+            return
         await self._news.put((device, message))
+
+    async def _answer_time(self, asked: TimeRequest) -> None:
+        """At once, and with nothing kept: a lock waits, and its nonce ends with its session."""
+        document = timesource.answer(self._service, asked.lock, asked.nonce)
+        if document is None:
+            self.counts["dropped"] += 1
+            return
+        expires_at = self._service.clock() + int(TIME_EXPIRES_S)
+        told = TimeAnswer(id=asked.id, document=document, expires_at=expires_at)
+        try:
+            await self.send(asked.lock, told, TIME_EXPIRES_S)
+        except TimeoutError:
+            log.warning("signed time did not reach the broker; the lock asks again")
 
     async def _take_news(self) -> None:
         while True:
@@ -161,53 +184,77 @@ class BrokerWorker:
             if isinstance(message, GatewayState):
                 fleet.note_gateway(session, device, message, now)
             elif isinstance(message, LockState):
-                if not fleet.note_lock(session, device, message, now):
-                    raise_alarm(session, "UNKNOWN_LOCK", device, "a gateway reports it", now)
+                self._take_state(session, device, message, now)
             elif isinstance(message, CommandResult):
-                _note_result(session, message)
+                _note_result(session, message, now)
             elif isinstance(message, AuditEvent):
-                taken = take_batch(
-                    session, self._service.vault, device, message.batch, message.seal, now
-                )
-                self.counts["audit_records"] += taken.stored
-                self.counts["audit_rejected"] += not taken.accepted
-                if taken.lock_id is not None:
-                    fleet.note_carrier(session, taken.lock_id, device)
+                self._take_parcel(session, device, message, now)
+
+    def _take_state(self, session: Session, lock_id: str, state: LockState, now: int) -> None:
+        if fleet.note_lock(session, lock_id, state, now):
+            fleet.offer_keyset(session, lock_id, self._service.keyset, now)
+        else:
+            raise_alarm(session, "UNKNOWN_LOCK", lock_id, "a gateway reports it", now)
+
+    def _take_parcel(self, session: Session, gateway: str, event: AuditEvent, now: int) -> None:
+        vault, signers = self._service.vault, self._service.signers
+        taken = take_parcel(session, vault, gateway, event.parcel, event.seal, now)
+        self.counts["audit_records"] += taken.stored
+        self.counts["audit_rejected"] += not taken.accepted
+        if taken.lock_id is not None:
+            fleet.note_carrier(session, taken.lock_id, gateway)
+            receipts.acknowledge(session, signers, taken.lock_id, taken.journal_epoch, now)
 
     # --- out ---
 
-    async def _send_lists(self) -> None:
+    async def _send_outbox(self) -> None:
         while True:
             await self.link.connected()
             try:
-                due = await asyncio.to_thread(self._due)
+                due_lists, due_documents = await asyncio.to_thread(self._due)
             except Exception:  # noqa: BLE001 - the database is away: the outbox waits in it
                 log.exception("could not read the outbox")
                 self.counts["faults"] += 1
-                due = []
-            for entry in due:
-                await self._send_list(entry)
+                due_lists, due_documents = [], []
+            for entry in due_lists:
+                await self._put(entry.lock_id, self._status_put(entry))
+            for document in due_documents:
+                await self._put(document.lock_id, self._document_put(document))
             await self._pause()
 
-    async def _send_list(self, entry: DueList) -> None:
-        command = StatusPut(
-            id=_status_id(entry.lock_id, entry.version),
+    def _status_put(self, entry: DueList) -> StatusPut:
+        return StatusPut(
+            id=f"{_STATUS_ID}-{entry.lock_id}-{entry.version}",
             document=entry.document,
             version=entry.version,
-            expires_at=self._service.clock() + int(STATUS_EXPIRES_S),
+            entries=entry.entries,
+            base_version=entry.delta.base_version if entry.delta else None,
+            additions=entry.delta.additions if entry.delta else None,
+            expires_at=self._service.clock() + int(PUT_EXPIRES_S),
         )
-        try:
-            await self.send(entry.lock_id, command, STATUS_EXPIRES_S)
-        except TimeoutError:
-            log.warning("a status list did not reach the broker; it will be sent again")
 
-    def _due(self) -> list[DueList]:
+    def _document_put(self, due: DueDocument) -> DocumentPut:
+        return DocumentPut(
+            id=f"{_DOCUMENT_ID}-{due.what}-{due.lock_id}-{due.version}",
+            what=due.what,
+            document=due.document,
+            version=due.version,
+            expires_at=self._service.clock() + int(PUT_EXPIRES_S),
+        )
+
+    async def _put(self, lock_id: str, command: Message) -> None:
+        try:
+            await self.send(lock_id, command, PUT_EXPIRES_S)
+        except TimeoutError:
+            log.warning("a document did not reach the broker; it will be sent again")
+
+    def _due(self) -> tuple[list[DueList], list[DueDocument]]:
         database, now = self._service.database, self._service.clock()
         with database.read() as session:
-            if not fleet.has_due_lists(session, now):
-                return []
+            if not fleet.has_due_lists(session, now) and not documents.has_due(session, now):
+                return [], []
         with database.write() as session:
-            return fleet.due_lists(session, now)
+            return fleet.due_lists(session, now), documents.due(session, now)
 
     async def _pause(self) -> None:
         """Until poked; other processes write to the outbox too, so never for long."""
@@ -219,14 +266,15 @@ class BrokerWorker:
         self._wake.clear()
 
 
-def _status_id(lock_id: str, version: int) -> str:
-    return f"{_STATUS_ID}-{lock_id}-{version}"
-
-
-def _note_result(session: Session, result: CommandResult) -> None:
+def _note_result(session: Session, result: CommandResult, now: int) -> None:
     kind, _, rest = result.id.partition("-")
-    lock_id, _, version = rest.partition("-")
-    if kind != _STATUS_ID or not version.isdigit() or not result.ok:
+    if not result.ok or kind not in (_STATUS_ID, _DOCUMENT_ID):
         return
-    held = result.version if result.version is not None else int(version)
-    fleet.acknowledge_list(session, lock_id, held)
+    names = rest.split("-")
+    if len(names) != (2 if kind == _STATUS_ID else 3) or not names[-1].isdecimal():
+        return
+    held = result.version if result.version is not None else int(names[-1])
+    if kind == _STATUS_ID:
+        fleet.acknowledge_list(session, names[0], held)
+    else:
+        documents.acknowledge(session, names[1], names[0], held, now)

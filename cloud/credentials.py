@@ -1,36 +1,28 @@
 """Keeps credentials in step with bookings: signs what is missing, withdraws what no longer fits.
 
-Decides the token's window (ten minutes around the booking), its permissions, and that a withdrawn
-token appears in its lock's next status list within the same transaction. Derives no proof key.
+Decides the token's window (ten minutes around the booking), its permissions, its vault epoch, and
+that a withdrawn token appears in its lock's next status list within the same transaction. Derives
+no proof key.
 Invariant after `settle`: a confirmed booking that is not over, in a room with a lock, has exactly
 one live credential, for that lock and its own window; every other booking has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 
-from sqlalchemy import desc, exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from cloud.alarms import raise_alarm
-from cloud.models import CONFIRMED, Booking, Credential, KeyLink, Lock, StatusOutbox
-from cloud.ports import Issuer, StatusSigner, TokenOrder
+from cloud.lists import least_issued_at, publish_lists
+from cloud.models import CONFIRMED, Booking, Credential, Lock, LockReport
+from cloud.ports import TokenOrder
+from cloud.signers import Signers
 from protocol import token as tokens
-from protocol.statuslist import MAX_ENTRIES
+from protocol.keys import key_id
 
 PAD_S = 600
-KEPT_AFTER_EXPIRY_S = 7 * 86_400
 PERMISSIONS = tokens.UNLOCK | tokens.UNLOCK_REMOTE | tokens.LOCK
-
-
-@dataclass(frozen=True)
-class Signers:
-    """The two that sign."""
-
-    issuer: Issuer
-    status: StatusSigner
 
 
 def settle(session: Session, signers: Signers, booking_ids: Collection[str], now: int) -> None:
@@ -42,19 +34,25 @@ def settle(session: Session, signers: Signers, booking_ids: Collection[str], now
     publish_lists(session, signers, touched, now)
 
 
+def renew(session: Session, signers: Signers, now: int, publish: Collection[str] = ()) -> None:
+    """Makes anew what another keyset or a row of min_iat has made worthless, for every booking;
+    the lists of the locks in `publish` follow in any case."""
+    session.flush()
+    query = select(Booking.booking_id).where(
+        Booking.status == CONFIRMED, Booking.ends_at > now - PAD_S
+    )
+    touched = set(publish)
+    for booking in _bookings(session, set(session.scalars(query))):
+        touched |= _settle_one(session, signers, booking, now)
+    publish_lists(session, signers, touched, now)
+
+
 def revoke_live(session: Session, booking_id: str, now: int) -> set[str]:
     """Withdraws the live credentials of a booking; returns their locks, whose lists are now old."""
     live = _live(session, booking_id)
     for credential in live:
         credential.revoked_at = now
     return {credential.lock_id for credential in live if credential.expires_at > now}
-
-
-def publish_lists(session: Session, signers: Signers, lock_ids: Iterable[str], now: int) -> None:
-    """Signs the next version of each lock's status list and puts it into the outbox."""
-    session.flush()
-    for lock_id in sorted(lock_ids):
-        _publish(session, signers, lock_id, now)
 
 
 def live_credential(session: Session, booking_id: str) -> Credential | None:
@@ -78,7 +76,7 @@ def _bookings(session: Session, booking_ids: Collection[str]) -> list[Booking]:
 def _settle_one(session: Session, signers: Signers, booking: Booking, now: int) -> set[str]:
     lock = _lock_of(session, booking, now)
     for credential in _live(session, booking.booking_id):
-        if lock is not None and _fits(credential, booking, lock):
+        if lock is not None and _fits(session, signers, credential, booking, lock):
             return set()
         touched = revoke_live(session, booking.booking_id, now)
         _issue(session, signers, booking, lock, now)
@@ -94,9 +92,30 @@ def _lock_of(session: Session, booking: Booking, now: int) -> Lock | None:
     return session.scalar(select(Lock).where(Lock.room_id == booking.room_id))
 
 
-def _fits(credential: Credential, booking: Booking, lock: Lock) -> bool:
+def _fits(
+    session: Session, signers: Signers, credential: Credential, booking: Booking, lock: Lock
+) -> bool:
+    """Whether the lock will take it: its window, its lock, and keys that still count."""
     same_window = (credential.not_before, credential.expires_at) == window(booking)
-    return same_window and credential.lock_id == lock.lock_id
+    if not same_window or credential.lock_id != lock.lock_id:
+        return False
+    signed, token = tokens.parse(credential.raw_token)
+    return (
+        signed.kid == key_id(signers.issuer.public_key)
+        and token.epoch in signers.epochs
+        and credential.issued_at >= least_issued_at(session, signed.kid, lock.lock_id)
+    )
+
+
+def epoch_for(session: Session, signers: Signers, lock_id: str) -> int:
+    """The vault epoch that a new token names: the newest that this lock is known to have.
+
+    Every live epoch is in the newest keyset, and a lock that has not taken it yet has the older.
+    """
+    report = session.get(LockReport, lock_id)
+    if report is not None and report.keyset_version >= signers.keyset_version:
+        return signers.epochs[-1]
+    return signers.epochs[0]
 
 
 def _live(session: Session, booking_id: str) -> list[Credential]:
@@ -112,7 +131,8 @@ def _issue(
     if lock is None:
         return
     not_before, expires_at = window(booking)
-    order = TokenOrder(lock.lock_id, not_before, expires_at, PERMISSIONS, lock.vault_epoch)
+    epoch = epoch_for(session, signers, lock.lock_id)
+    order = TokenOrder(lock.lock_id, not_before, expires_at, PERMISSIONS, epoch)
     issued = signers.issuer.issue(order, now)
     session.add(
         Credential(
@@ -125,38 +145,4 @@ def _issue(
             issued_at=now,
         )
     )
-    session.flush()
-
-
-def _revoked(session: Session, lock_id: str, now: int) -> list[tuple[bytes, int]]:
-    """(cti, expires_at) of withdrawn tokens. Where a list cannot hold all of them, those that were
-    collected come first: of the others nobody ever had the proof key."""
-    was_collected = exists().where(
-        KeyLink.booking_id == Credential.booking_id, KeyLink.claimed_at.is_not(None)
-    )
-    query = (
-        select(Credential.cti, Credential.expires_at, was_collected.label("collected"))
-        .where(
-            Credential.lock_id == lock_id,
-            Credential.revoked_at.is_not(None),
-            Credential.expires_at > now - KEPT_AFTER_EXPIRY_S,
-        )
-        .order_by(desc("collected"), Credential.expires_at.desc(), Credential.cti)
-    )
-    rows = session.execute(query).all()
-    if sum(row.collected for row in rows) > MAX_ENTRIES:
-        raise_alarm(session, "STATUS_LIST_FULL", lock_id, "enrol this lock again", now)
-    return [(row.cti, row.expires_at) for row in rows[:MAX_ENTRIES]]
-
-
-def _publish(session: Session, signers: Signers, lock_id: str, now: int) -> None:
-    revoked = _revoked(session, lock_id, now)
-    entry = session.get(StatusOutbox, lock_id)
-    if entry is None:
-        entry = StatusOutbox(lock_id=lock_id, version=0, acknowledged_version=0)
-        session.add(entry)
-    entry.version += 1
-    entry.document = signers.status.sign_list(lock_id, entry.version, now, revoked)
-    entry.attempts = 0
-    entry.next_attempt_at = now
     session.flush()

@@ -11,20 +11,39 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from cloud import documents, lists
+from cloud.alarms import raise_alarm
+from cloud.heads import WENT_BACK
+from cloud.keysets import SignedKeyset
+from cloud.lists import Delta
 from cloud.models import GatewayRow, Lock, LockReport, StatusOutbox
 from kannuki.backoff import Backoff
 from kannuki.messages import GatewayState, LockState
+from protocol import statuslist
 
+_SAID_ANYWAY = ("reachable", "seen_at", "bolt", "door", "time_lo", "time_hi")
+_REPORTED = (
+    *_SAID_ANYWAY,
+    "status_version",
+    "keyset_version",
+    "config_version",
+    "head_seq",
+    "acked_seq",
+    "keypad",
+    "held_open",
+)
 RETRY = Backoff(first_s=2.0, max_s=60.0, spread=0.0)
 
 
 @dataclass(frozen=True)
 class DueList:
-    """A status list to send now."""
+    """A status list to send now: signed header, entries, and perhaps a shorter way."""
 
     lock_id: str
     version: int
     document: bytes
+    entries: bytes
+    delta: Delta | None
 
 
 def note_gateway(session: Session, gateway_id: str, state: GatewayState, now: int) -> None:
@@ -48,14 +67,43 @@ def note_lock(session: Session, lock_id: str, state: LockState, now: int) -> boo
     if session.get(Lock, lock_id) is None:
         return False
     report = session.get(LockReport, lock_id) or LockReport(lock_id=lock_id)
-    for name in ("reachable", "seen_at", "bolt", "door", "time_lo", "time_hi"):
-        setattr(report, name, getattr(state, name))
-    report.status_version, report.head_seq = state.status_version, state.head_seq
+    is_new = report.seen_at is None
+    _check_head(session, report, state, now)
+    for name in _REPORTED:
+        if is_new or state.reachable or name in _SAID_ANYWAY:
+            setattr(report, name, getattr(state, name))
     report.heard_at = now
     session.add(report)
+    session.flush()
     if state.reachable:
         _note_version(session, lock_id, state.status_version, now)
+        documents.note_report(session, report, now)
     return True
+
+
+def offer_keyset(session: Session, lock_id: str, keyset: SignedKeyset, now: int) -> None:
+    """Sends the town's keyset to a lock that has reported an older one."""
+    report = session.get(LockReport, lock_id)
+    if report is None or report.keyset_version == 0:
+        return
+    version = keyset.keyset.version
+    if report.keyset_version < version:
+        documents.put(session, lock_id, documents.KEYSET, version, keyset.document, now)
+    elif report.keyset_version > version:
+        detail = f"it has keyset {report.keyset_version}, this service {version}"
+        raise_alarm(session, "KEYSET_BEHIND", lock_id, detail, now)
+
+
+def _check_head(session: Session, report: LockReport, state: LockState, now: int) -> None:
+    """A journal only grows: a lock that stands lower than before has another past."""
+    lock = session.get_one(Lock, report.lock_id)
+    if report.seen_at is None or not lock.enrolled_at <= report.seen_at < state.seen_at:
+        return
+    if state.reachable and state.head_seq < report.head_seq:
+        detail = f"it stands at {state.head_seq}, stood at {report.head_seq}"
+        raise_alarm(
+            session, WENT_BACK, report.lock_id, f"journal {lock.journal_epoch}: {detail}", now
+        )
 
 
 def note_carrier(session: Session, lock_id: str, gateway_id: str) -> None:
@@ -75,8 +123,14 @@ def due_lists(session: Session, now: int) -> list[DueList]:
     for entry in session.scalars(query.order_by(StatusOutbox.lock_id)):
         entry.attempts += 1
         entry.next_attempt_at = now + int(RETRY.delay_s(entry.attempts, 0.0))
-        due.append(DueList(entry.lock_id, entry.version, entry.document))
+        due.append(_due_list(session, entry))
     return due
+
+
+def _due_list(session: Session, entry: StatusOutbox) -> DueList:
+    header = statuslist.parse(entry.document)[1]
+    delta = lists.delta(session, entry.lock_id, header, entry.entries)
+    return DueList(entry.lock_id, entry.version, entry.document, entry.entries, delta)
 
 
 def has_due_lists(session: Session, now: int) -> bool:

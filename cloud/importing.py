@@ -19,9 +19,10 @@ from sqlalchemy.orm import Session
 
 from cloud import bookings
 from cloud.calendar import DAY_S, CalendarBooking, CalendarContent, Series
-from cloud.credentials import Signers, settle
+from cloud.credentials import settle
 from cloud.models import CANCELLED, Booking, CalendarSeries, Room
 from cloud.problems import Problem
+from cloud.signers import Signers
 
 MAX_IMPORTED_S = 31 * DAY_S
 NEW, CHANGED, CANCEL, UNCHANGED, REFUSED = "new", "changed", "cancelled", "unchanged", "refused"

@@ -1,7 +1,8 @@
-"""Signs tokens and status lists. Knows no proof key and nothing of the vault.
+"""Signs tokens and documents. Knows no proof key and nothing of the vault.
 
-Decides that a signature is only put under what the key's role allows: its permissions and its
-longest window. Reads no clock; `cti` comes from the random source that was handed in.
+Decides that a signature is only put under what the key's role allows: its permissions, its longest
+window, how far ahead it may begin, and that each key signs one kind of thing alone. Reads no clock;
+`cti` comes from the random source that was handed in.
 """
 
 from __future__ import annotations
@@ -11,35 +12,25 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
-from cloud.keyfiles import KeyFile, key_path, read_key
+from cloud.keyfiles import KeyFile, Purpose, key_path, read_key
 from cloud.ports import IssuedToken, TokenOrder
-from protocol import cose, keys, statuslist, verify
+from cloud.roles import DAY_S, ROLES
+from protocol import audit, cose, keys, keyset, lockconfig, signedtime, statuslist
 from protocol import token as tokens
 
 RandomBytes = Callable[[int], bytes]
-DAY_S = 86_400
+
+CONTEXTS: dict[Purpose, bytes] = {
+    "root": keyset.CONTEXT,
+    "status": statuslist.CONTEXT,
+    "time": signedtime.TIME_CONTEXT,
+    "config": lockconfig.CONTEXT,
+    "ack": audit.ACK_CONTEXT,
+}
 
 
 class OrderError(ValueError):
     """The order goes beyond what this key may sign."""
-
-
-class Role:
-    """What a key of one purpose may sign (a row of the keyset)."""
-
-    def __init__(self, role: int, permissions: int, max_lifetime_s: int) -> None:
-        self.role = role
-        self.permissions = permissions
-        self.max_lifetime_s = max_lifetime_s
-
-
-ROLES = {
-    "booking-issuer": Role(
-        verify.ROLE_BOOKING, tokens.UNLOCK | tokens.UNLOCK_REMOTE | tokens.LOCK, 32 * DAY_S
-    ),
-    "staff-issuer": Role(verify.ROLE_STAFF, tokens.ALL_PERMISSIONS, 90 * DAY_S),
-    "status": Role(verify.ROLE_STATUS, 0, 0),
-}
 
 
 class TokenSigner:
@@ -57,58 +48,61 @@ class TokenSigner:
 
     def issue(self, order: TokenOrder, issued_at: int) -> IssuedToken:
         """The signed token. Raises OrderError, or TokenError for values out of bounds."""
-        self._check(order)
+        self._check(order, issued_at)
         token = tokens.Token(
-            order.lock_id,
+            order.audience,
             order.not_before,
             order.expires_at,
             issued_at,
             self._random_bytes(tokens.CTI_BYTES),
             order.permissions,
             order.vault_epoch,
+            order.weekly,
+            order.once,
         )
         return IssuedToken(_sign(self._key, tokens.encode_claims(token)), token.cti)
 
-    def _check(self, order: TokenOrder) -> None:
-        if order.permissions & ~self._role.permissions:
+    def _check(self, order: TokenOrder, issued_at: int) -> None:
+        role = self._role
+        if order.permissions & ~role.permissions:
             raise OrderError("this key may not grant these permissions")
-        if order.expires_at - order.not_before > self._role.max_lifetime_s:
-            days = self._role.max_lifetime_s // DAY_S
+        if order.expires_at - order.not_before > role.max_lifetime_s:
+            days = role.max_lifetime_s // DAY_S
             raise OrderError(f"this key signs windows of at most {days} days")
+        if order.not_before - issued_at > role.max_ahead_s:
+            days = role.max_ahead_s // DAY_S
+            raise OrderError(f"this key signs at most {days} days ahead")
+        if role.role == keyset.ROLE_EMERGENCY and tokens.is_group_id(order.audience):
+            raise OrderError("an emergency token is for one lock")
 
 
-class ListSigner:
-    """Signs status lists; implements ports.StatusSigner."""
+class Signer:
+    """Signs documents of one kind; implements ports.DocumentSigner."""
 
     def __init__(self, key: KeyFile) -> None:
         self._key = SigningKey(key.secret)
+        self._context = CONTEXTS[key.purpose]
 
     @property
     def public_key(self) -> bytes:
         """Ed25519, 32 bytes."""
         return bytes(self._key.verify_key)
 
-    def sign_list(
-        self, lock_id: str, version: int, issued_at: int, revoked: list[tuple[bytes, int]]
-    ) -> bytes:
-        """The signed document of this version. Raises StatusListError beyond 2,000 entries."""
-        status = statuslist.build(lock_id, version, issued_at, 0, revoked)
-        return _sign(self._key, statuslist.encode(status), statuslist.CONTEXT)
+    def sign(self, payload: bytes) -> bytes:
+        """The COSE_Sign1 of `payload`."""
+        return _sign(self._key, payload, self._context)
 
 
-def open_issuer(folder: Path, random_bytes: RandomBytes) -> TokenSigner:
-    """The booking issuer whose key lies in `folder`."""
-    return TokenSigner(read_key(key_path(folder, "booking-issuer"), "booking-issuer"), random_bytes)
+def open_issuer(
+    folder: Path, random_bytes: RandomBytes, purpose: Purpose = "booking-issuer"
+) -> TokenSigner:
+    """The issuer whose key lies in `folder`. Raises InputError."""
+    return TokenSigner(read_key(key_path(folder, purpose), purpose), random_bytes)
 
 
-def open_staff_issuer(folder: Path, random_bytes: RandomBytes) -> TokenSigner:
-    """The staff issuer whose key lies in `folder`."""
-    return TokenSigner(read_key(key_path(folder, "staff-issuer"), "staff-issuer"), random_bytes)
-
-
-def open_status_signer(folder: Path) -> ListSigner:
-    """The signer of status lists whose key lies in `folder`."""
-    return ListSigner(read_key(key_path(folder, "status"), "status"))
+def open_signer(folder: Path, purpose: Purpose) -> Signer:
+    """The signer of documents whose key lies in `folder`. Raises InputError."""
+    return Signer(read_key(key_path(folder, purpose), purpose))
 
 
 def _sign(key: SigningKey, payload: bytes, context: bytes = b"") -> bytes:

@@ -16,17 +16,12 @@ from sqlalchemy.orm import Session
 
 from cloud import keywrap
 from cloud.bookings import time_text
-from cloud.credentials import (
-    Signers,
-    live_credential,
-    publish_lists,
-    revoke_live,
-    settle,
-    window,
-)
+from cloud.credentials import live_credential, revoke_live, settle, window
+from cloud.lists import publish_lists
 from cloud.models import CANCELLED, CONFIRMED, Booking, Credential, KeyLink, Lock
 from cloud.ports import LockKey, ProofKeys, WrappedKey
 from cloud.problems import Problem
+from cloud.signers import Signers
 from protocol.crypto import hkdf_sha256, sha256
 
 SECRET_BYTES = 18
@@ -112,7 +107,7 @@ def lock_of_ticket(session: Session, ticket: str, now: int) -> str:
 
 def lock_key(lock: Lock) -> LockKey:
     """The public facts of a lock that the vault needs."""
-    return LockKey(lock.lock_id, lock.public_key, lock.vault_epoch)
+    return LockKey(lock.lock_id, lock.public_key)
 
 
 def ticket_of(secret: str) -> str:

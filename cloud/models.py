@@ -69,7 +69,7 @@ class Lock(Base):
     lock_id: Mapped[str] = mapped_column(String(8), primary_key=True)
     room_id: Mapped[str | None] = mapped_column(ForeignKey("rooms.room_id"), unique=True)
     public_key: Mapped[bytes]  # X25519
-    vault_epoch: Mapped[int]
+    signing_key: Mapped[bytes | None]  # Ed25519; null: enrolled before locks had one
     journal_epoch: Mapped[int]
     enrolled_at: Mapped[int]
 
@@ -149,6 +149,56 @@ class StatusOutbox(Base):
 
     lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
     version: Mapped[int]
+    document: Mapped[bytes]  # the signed header
+    entries: Mapped[bytes]
+    acknowledged_version: Mapped[int]
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[int]
+
+
+class StatusHistory(Base):
+    """Entries of the versions that a lock may hold, so that a delta can start from them."""
+
+    __tablename__ = "status_history"
+
+    lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entries: Mapped[bytes]
+
+
+class MinIssuedAt(Base):
+    """All that one key issued before a second, for one audience or ('') all, is withdrawn."""
+
+    __tablename__ = "min_issued_at"
+
+    kid: Mapped[bytes] = mapped_column(LargeBinary(4), primary_key=True)
+    audience: Mapped[str] = mapped_column(String(9), primary_key=True)
+    least: Mapped[int]
+
+
+class LockSettings(Base):
+    """A lock's configuration as the town last signed it; groups and figures are JSON."""
+
+    __tablename__ = "lock_settings"
+
+    lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
+    version: Mapped[int]
+    groups: Mapped[str] = mapped_column(Text)
+    figures: Mapped[str] = mapped_column(Text)
+    document: Mapped[bytes]
+
+
+class DocumentOutbox(Base):
+    """The newest document of each kind for each lock, sent until the lock is known to hold it.
+
+    `what`: keyset, config or ack; `version` of an ack: the sequence number that it acknowledges.
+    """
+
+    __tablename__ = "document_outbox"
+
+    lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
+    what: Mapped[str] = mapped_column(String(10), primary_key=True)
+    version: Mapped[int]
     document: Mapped[bytes]
     acknowledged_version: Mapped[int]
     attempts: Mapped[int]
@@ -170,7 +220,21 @@ class AuditRecord(Base):
     code: Mapped[int]
     source: Mapped[int]
     subject: Mapped[bytes | None] = mapped_column(LargeBinary(8), index=True)
+    value: Mapped[int | None]
     received_at: Mapped[int]
+
+
+class SeenHead(Base):
+    """Where somebody saw a lock's journal stand. `source`: phone (hearsay) or signed."""
+
+    __tablename__ = "seen_heads"
+
+    lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
+    journal_epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    source: Mapped[str] = mapped_column(String(8))
+    seen_at: Mapped[int]
 
 
 class Alarm(Base):
@@ -213,7 +277,12 @@ class LockReport(Base):
     bolt: Mapped[str] = mapped_column(String(10))
     door: Mapped[str] = mapped_column(String(10))
     status_version: Mapped[int]
+    keyset_version: Mapped[int]
+    config_version: Mapped[int]
     head_seq: Mapped[int]
+    acked_seq: Mapped[int]
+    keypad: Mapped[str] = mapped_column(String(10))
+    held_open: Mapped[bool]
     time_lo: Mapped[int | None]
     time_hi: Mapped[int | None]
     heard_at: Mapped[int]

@@ -9,20 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from protocol.token import Weekly
+
 
 class LockKeyError(ValueError):
-    """The vault shares no key with this lock: another epoch, or an unusable public key."""
+    """The vault shares no key with this lock: no such epoch, or an unusable public key."""
 
 
 @dataclass(frozen=True)
 class TokenOrder:
-    """What a token shall grant; times are Unix seconds, not_before inclusive."""
+    """What a token shall grant; times are Unix seconds, not_before inclusive.
 
-    lock_id: str
+    audience: a lock's id or a group's; weekly: hours of the week to which it is cut down; once: it
+    opens a single time (never a group's).
+    """
+
+    audience: str
     not_before: int
     expires_at: int
     permissions: int
     vault_epoch: int
+    weekly: Weekly | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,6 @@ class LockKey:
 
     lock_id: str
     public_key: bytes  # X25519
-    vault_epoch: int
 
 
 @dataclass(frozen=True)
@@ -59,28 +66,26 @@ class Issuer(Protocol):
     def issue(self, order: TokenOrder, issued_at: int) -> IssuedToken: ...
 
 
-class StatusSigner(Protocol):
-    """Signs status lists; `revoked` holds (cti, expires_at)."""
+class DocumentSigner(Protocol):
+    """Signs documents of one kind: status lists, configurations, time, acknowledgements."""
 
     @property
     def public_key(self) -> bytes: ...
 
-    def sign_list(
-        self, lock_id: str, version: int, issued_at: int, revoked: list[tuple[bytes, int]]
-    ) -> bytes: ...
+    def sign(self, payload: bytes) -> bytes: ...
 
 
 class ProofKeys(Protocol):
-    """Derives, wraps and checks with the keys that the vault shares with locks."""
+    """Derives, wraps and opens with the keys that the vault shares with locks.
+
+    A token names the vault epoch of its proof key, and a parcel that of its seal.
+    """
 
     @property
-    def public_key(self) -> bytes: ...
-
-    @property
-    def epoch(self) -> int: ...
+    def public_keys(self) -> dict[int, bytes]: ...
 
     def wrap_proof_key(self, lock: LockKey, raw_token: bytes, device_key: bytes) -> WrappedKey: ...
 
     def proof_key(self, lock: LockKey, raw_token: bytes) -> bytes: ...
 
-    def seal_is_genuine(self, lock: LockKey, raw_batch: bytes, seal: bytes) -> bool: ...
+    def open_parcel(self, lock: LockKey, raw_parcel: bytes, seal: bytes) -> list[bytes]: ...

@@ -16,6 +16,7 @@ from cloud.models import (
     AuditRecord,
     Booking,
     Credential,
+    DocumentOutbox,
     GatewayRow,
     KeyLink,
     Lock,
@@ -32,15 +33,38 @@ _EVENTS = {
     audit.DOOR_LOCK_ALARM: "DoorLockAlarm",
     audit.DOOR_STATE: "DoorState",
     audit.STATUS_LIST: "StatusList",
+    audit.KEYSET: "Keyset",
+    audit.CONFIG: "Config",
+    audit.TIME: "Time",
+    audit.GAP: "Gap",
+    audit.PIN_ATTEMPT: "PinAttempt",
+    audit.KEYPAD: "Keypad",
 }
 _CODES = {
-    audit.LOCK_OPERATION: {audit.OPERATION_LOCK: "lock", audit.OPERATION_UNLOCK: "unlock"},
+    audit.LOCK_OPERATION: {
+        audit.OPERATION_LOCK: "lock",
+        audit.OPERATION_UNLOCK: "unlock",
+        audit.OPERATION_HOLD_OPEN: "hold-open",
+        audit.OPERATION_EVACUATE: "evacuate",
+    },
     audit.DOOR_LOCK_ALARM: {
         audit.ALARM_JAMMED: "jammed",
         audit.ALARM_FORCED: "forced",
         audit.ALARM_HELD: "held",
         audit.ALARM_TAMPER: "tamper",
+        audit.ALARM_WRONG_CODE: "wrong-code",
+        audit.ALARM_KEYPAD_DISABLED: "keypad-disabled",
+        audit.ALARM_EMERGENCY_KEY: "emergency-key",
+        audit.ALARM_EVACUATION: "evacuation",
+        audit.ALARM_TIME: "time",
+        audit.ALARM_FORK: "fork",
     },
+    audit.TIME: {
+        audit.TIME_CHECKPOINT: "checkpoint",
+        audit.TIME_SET: "set",
+        audit.TIME_RESET: "reset",
+    },
+    audit.KEYPAD: {audit.KEYPAD_CLEARED: "cleared"},
     audit.DOOR_STATE: {audit.DOOR_OPEN: "open", audit.DOOR_CLOSED: "closed"},
 }
 _PATHS = {
@@ -50,7 +74,26 @@ _PATHS = {
     audit.SOURCE_AUTO: "auto",
     audit.SOURCE_BUTTON: "button",
     audit.SOURCE_MANUAL: "manual",
+    audit.SOURCE_KEYPAD: "keypad",
 }
+
+
+_LOCK_NAMES = (
+    "reachable",
+    "bolt",
+    "door",
+    "keypad",
+    "held_open",
+    "seen_at",
+    "status_version",
+    "keyset_version",
+    "config_version",
+    "head_seq",
+    "acked_seq",
+    "time_lo",
+    "time_hi",
+    "heard_at",
+)
 
 
 def audit_lines(session: Session, lock_id: str | None, limit: int) -> list[dict[str, Any]]:
@@ -89,6 +132,7 @@ def _audit_line(
         "result": "refused" if refused else result,
         "reason": reasons.name(record.code) if refused else None,
         "path": _PATHS.get(record.source, f"unknown-{record.source}"),
+        "value": record.value,
         "subject": record.subject.hex() if record.subject else None,
         "who": {"booking_id": booking_id, "holder_name": holder} if booking_id else None,
         "hash": audit.record_hash(record.raw).hex(),
@@ -166,8 +210,7 @@ def room_lines(session: Session) -> list[dict[str, Any]]:
 
 def _lock_line(session: Session, report: LockReport) -> dict[str, Any]:
     """A lock is reachable only while its gateway is there: what a gone one said is of the past."""
-    names = ("reachable", "bolt", "door", "seen_at", "status_version", "head_seq", "time_lo")
-    line = {name: getattr(report, name) for name in (*names, "time_hi", "heard_at")}
+    line = {name: getattr(report, name) for name in _LOCK_NAMES}
     if fleet.gateway_is_offline(session, report.lock_id):
         line["reachable"] = False
     return line
@@ -181,7 +224,10 @@ def gateway_lines(session: Session) -> list[dict[str, Any]]:
 
 
 def fleet_lines(session: Session) -> dict[str, Any]:
-    """Gateways, locks and the status lists that are under way."""
+    """Gateways, locks, and the lists and documents that are under way."""
+    others = session.scalars(
+        select(DocumentOutbox).order_by(DocumentOutbox.lock_id, DocumentOutbox.what)
+    )
     lists = session.scalars(select(StatusOutbox).order_by(StatusOutbox.lock_id))
     return {
         "gateways": gateway_lines(session),
@@ -194,6 +240,16 @@ def fleet_lines(session: Session) -> dict[str, Any]:
                 "attempts": entry.attempts,
             }
             for entry in lists
+        ],
+        "documents": [
+            {
+                "lock_id": row.lock_id,
+                "what": row.what,
+                "version": row.version,
+                "acknowledged_version": row.acknowledged_version,
+                "attempts": row.attempts,
+            }
+            for row in others
         ],
     }
 

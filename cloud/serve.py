@@ -13,6 +13,7 @@ import signal
 import socket
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,9 +22,12 @@ import uvicorn
 from cloud.api import ApiContext, create_app
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
+from cloud.rekey import follow_keyset
+from cloud.service import TIME_ERROR_S
 from kannuki.errors import InputError
 from kannuki.mqtt import LinkSettings
 from kannuki.settings import read_secret_file
+from protocol.signedtime import MAX_ERROR_S
 
 MIN_STAFF_SECRET_BYTES = 16
 
@@ -36,9 +40,17 @@ MIN_STAFF_SECRET_BYTES = 16
 @click.option(
     "--staff-secret-file", type=FILE, required=True, help="What staff show as bearer (0600)."
 )
+@click.option(
+    "--time-error-s",
+    type=click.IntRange(1, MAX_ERROR_S),
+    default=TIME_ERROR_S,
+    show_default=True,
+    help="How wrong this machine's clock may be, at most.",
+)
 @town_options
 def serve(
     service: TownService,
+    time_error_s: int,
     town_name: str,
     broker: str,
     http_host: str,
@@ -50,6 +62,8 @@ def serve(
     if len(secret) < MIN_STAFF_SECRET_BYTES:
         raise InputError(f"{staff_secret_file} is too short", "a staff secret has 16 bytes or more")
     settings = _link_settings(service.town, broker)
+    service = replace(service, time_error_s=time_error_s)
+    follow_keyset(service)
     listener = _listen(http_host, http_port)
     try:
         asyncio.run(_serve(service, town_name or service.town, settings, listener, secret))

@@ -1,6 +1,6 @@
-"""One town's service, put together: database, clock, signers, vault.
+"""One town's service, put together: database, clock, signers, vault, keyset.
 
-The composition root of commands and server alike; decides nothing else.
+The composition root of commands and server alike; decides nothing else. It holds no root key.
 """
 
 from __future__ import annotations
@@ -10,26 +10,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud import keysets
 from cloud.clock import Clock
-from cloud.credentials import Signers
 from cloud.database import Database
-from cloud.issuer import TokenSigner, open_issuer, open_staff_issuer, open_status_signer
-from cloud.ports import ProofKeys
+from cloud.issuer import open_issuer, open_signer
+from cloud.keysets import SignedKeyset
+from cloud.ports import DocumentSigner, Issuer, ProofKeys
+from cloud.signers import Signers
 from cloud.vault import open_vault
+from kannuki.errors import InputError
+
+TIME_ERROR_S = 2
 
 
 @dataclass(frozen=True)
 class TownService:
-    """What every operation of the town needs."""
+    """What every operation of the town needs. `time_error_s`: how wrong `clock` may be."""
 
     town: str
     database: Database
     clock: Clock
     signers: Signers
-    staff_issuer: TokenSigner
+    gateway_issuer: Issuer
+    time_signer: DocumentSigner
     vault: ProofKeys
+    keyset: SignedKeyset
     key_page_url: str
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    time_error_s: int = TIME_ERROR_S
 
     def key_link(self, secret: str) -> str:
         """The link that carries a secret where no server log sees it: behind the #."""
@@ -39,14 +47,35 @@ class TownService:
 def open_service(
     town: str, database: Database, keys_dir: Path, clock: Clock, key_page_url: str
 ) -> TownService:
-    """The service of `town` with the keys in `keys_dir`. Raises InputError."""
+    """The service of `town` with the keys and the keyset in `keys_dir`. Raises InputError."""
     random_bytes = secrets.token_bytes
+    keyset = _open_keyset(keys_dir, town)
     return TownService(
         town=town,
         database=database,
         clock=clock,
-        signers=Signers(open_issuer(keys_dir, random_bytes), open_status_signer(keys_dir)),
-        staff_issuer=open_staff_issuer(keys_dir, random_bytes),
-        vault=open_vault(keys_dir, town),
+        signers=Signers(
+            issuer=open_issuer(keys_dir, random_bytes),
+            status=open_signer(keys_dir, "status"),
+            config=open_signer(keys_dir, "config"),
+            ack=open_signer(keys_dir, "ack"),
+            epochs=tuple(sorted(keyset.keyset.vaults)),
+            keyset_version=keyset.keyset.version,
+        ),
+        gateway_issuer=open_issuer(keys_dir, random_bytes, "gateway-issuer"),
+        time_signer=open_signer(keys_dir, "time"),
+        vault=open_vault(keys_dir, town, keyset.keyset.vaults),
+        keyset=keyset,
         key_page_url=key_page_url,
     )
+
+
+def _open_keyset(keys_dir: Path, town: str) -> SignedKeyset:
+    path = keys_dir / keysets.FILE_NAME
+    signed = keysets.read_file(path)
+    if signed.keyset.town != town:
+        raise InputError(
+            f"{path} is of the town '{signed.keyset.town}'", f"use --town {signed.keyset.town}"
+        )
+    keysets.check_keys(keys_dir, signed.keyset)
+    return signed

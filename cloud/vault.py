@@ -1,64 +1,78 @@
-"""Derives proof keys and audit keys from the vault's X25519 key. Signs nothing, stores nothing.
+"""Derives proof keys and audit keys from the vault's X25519 keys. Signs nothing, stores nothing.
 
 Decides no access: it derives for whoever holds this object, and hands out proof keys wrapped
-wherever a device is to have them. Knows nothing of the issuer and its keys.
+wherever a device is to have them. Holds one key for each live epoch, at most two; what a lock
+sealed under an epoch that has been retired is not believed any more, for that key may be a thief's.
+Knows nothing of the issuer and its keys.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
 from nacl.exceptions import CryptoError
 
 from cloud import keywrap
-from cloud.keyfiles import KeyFile, key_path, read_key
+from cloud.keyfiles import KeyFile, read_vault_key
 from cloud.ports import LockKey, LockKeyError, WrappedKey
 from protocol import audit, keys
-from protocol.crypto import same_bytes
+from protocol import token as tokens
 
 
 class Vault:
-    """One epoch of a town's vault; implements ports.ProofKeys."""
+    """A town's vault; implements ports.ProofKeys."""
 
-    def __init__(self, key: KeyFile, town: str) -> None:
-        self._secret = key.secret
+    def __init__(self, key_files: Iterable[KeyFile], town: str) -> None:
+        self._secrets = {key.epoch: key.secret for key in key_files}
         self._town = town
-        self._epoch = key.epoch
 
     @property
-    def public_key(self) -> bytes:
-        """X25519, 32 bytes."""
-        return crypto_scalarmult_base(self._secret)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that new tokens name."""
-        return self._epoch
+    def public_keys(self) -> dict[int, bytes]:
+        """{epoch: X25519 key}"""
+        return {epoch: crypto_scalarmult_base(key) for epoch, key in self._secrets.items()}
 
     def proof_key(self, lock: LockKey, raw_token: bytes) -> bytes:
-        """The key that proves possession of `raw_token` at `lock`."""
-        return keys.proof_key(self._kdk(lock), raw_token)
+        """The key that proves possession of `raw_token` at `lock`. Raises LockKeyError."""
+        epoch = tokens.parse(raw_token)[1].epoch
+        return keys.proof_key(self._kdk(lock, epoch), raw_token)
 
     def wrap_proof_key(self, lock: LockKey, raw_token: bytes, device_key: bytes) -> WrappedKey:
         """The same, for one device alone. Raises KeyWrapError for a bad device key."""
         return keywrap.wrap(self.proof_key(lock, raw_token), raw_token, device_key)
 
-    def seal_is_genuine(self, lock: LockKey, raw_batch: bytes, seal: bytes) -> bool:
-        """Whether this very lock sealed the batch of audit records."""
-        expected = audit.seal(keys.audit_key(self._kdk(lock)), raw_batch)
-        return same_bytes(expected, seal)
+    def open_parcel(self, lock: LockKey, raw_parcel: bytes, seal: bytes) -> list[bytes]:
+        """The raw records that this very lock hid in a parcel. Raises AuditError, LockKeyError."""
+        epoch = audit.decode_parcel(raw_parcel).vault_epoch
+        return audit.unpack(aes, self._kdk(lock, epoch), raw_parcel, seal)
 
-    def _kdk(self, lock: LockKey) -> bytes:
-        if lock.vault_epoch != self._epoch or len(lock.public_key) != keys.KEY_BYTES:
-            raise LockKeyError("the lock was enrolled under another vault epoch")
+    def _kdk(self, lock: LockKey, epoch: int) -> bytes:
+        secret = self._secrets.get(epoch)
+        if secret is None or len(lock.public_key) != keys.KEY_BYTES:
+            raise LockKeyError("the vault has no such epoch")
         try:
-            shared = crypto_scalarmult(self._secret, lock.public_key)
+            shared = crypto_scalarmult(secret, lock.public_key)
         except CryptoError:
             raise LockKeyError("no secret can be agreed with this key") from None
-        return keys.lock_kdk(shared, self._town, lock.lock_id, self._epoch)
+        own = crypto_scalarmult_base(secret)
+        return keys.lock_kdk(shared, self._town, lock.lock_id, epoch, lock.public_key, own)
 
 
-def open_vault(folder: Path, town: str) -> Vault:
-    """The vault whose key lies in `folder`."""
-    return Vault(read_key(key_path(folder, "vault"), "vault"), town)
+def open_vault(folder: Path, town: str, epochs: Iterable[int]) -> Vault:
+    """The vault whose keys of these epochs lie in `folder`. Raises InputError."""
+    return Vault([read_vault_key(folder, epoch) for epoch in epochs], town)
+
+
+def aes(key: bytes) -> Callable[[bytes], bytes]:
+    """AES-256 of single blocks, as protocol.crypto.Crypto asks for it (FIPS 197)."""
+    cipher = Cipher(AES(key), ECB())  # noqa: S305 - one block; the mode is protocol.crypto.aes_ctr
+
+    def encrypt_block(block: bytes) -> bytes:
+        encryptor = cipher.encryptor()
+        return encryptor.update(block) + encryptor.finalize()
+
+    return encrypt_block

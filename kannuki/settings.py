@@ -87,6 +87,19 @@ def write_secret_file(path: Path, secret: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def write_file_whole(path: Path, content: bytes) -> None:
+    """Puts `content` in the place of what was there, whole or not at all, durably."""
+    temporary = path.with_name(path.name + ".new")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}", "check the path") from error
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port that was free a moment ago. The caller binds soon, and retries if it lost."""
     with socket.socket() as probe:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
-from kannuki.enrolment import FileError, TrustFile, read_file, write_file
+from kannuki.enrolment import EnrolmentFile, FileError, TrustFile, read_file, write_file
 from kannuki.errors import InputError
 from protocol.token import is_lock_id
 from provisioning import image
 from provisioning.boards import open_board
+from provisioning.enrol import FIRST_JOURNAL_EPOCH, new_lock_id
 from provisioning.enrol import enrol as enrol_board
-from provisioning.enrol import new_lock_id
 from provisioning.tree import BOARDS, architecture_of, device_tree
+from provisioning.trust import check_config, read_trust
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _CHIP = click.option(
@@ -61,6 +62,23 @@ def provision() -> None:
     help="Kind of board: 'image' runs the image in a simulated chip.",
 )
 @_CHIP
+@click.option(
+    "--again",
+    "previous_path",
+    type=_FILE,
+    help="The lock's former enrolment file: same id, and its journal begins anew.",
+)
+@click.option(
+    "--journal-epoch",
+    type=click.IntRange(1, 1 << 32),
+    help="The journal's number; higher than any this lock had. [default: 1]",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=_FILE,
+    help="A signed configuration of the door (kannuki cloud door --out).",
+)
 @click.option("--clock-offset-s", type=int, default=0, help="Seconds to add to this PC's clock.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def enrol(
@@ -70,21 +88,28 @@ def enrol(
     lock_id: str | None,
     board: str,
     chip: str,
+    previous_path: Path | None,
+    journal_epoch: int | None,
+    config_path: Path | None,
     clock_offset_s: int,
     as_json: bool,
 ) -> None:
-    """Make a lock: firmware on its flash, keys of its own, its public half in a file.
+    """Make a lock: firmware on its flash, keys of its own, their public halves in a file.
 
-    The private key is made by the lock's own code and stays in its image.
+    The private keys are made by the lock's own code and stay in its image.
     """
     trust = _read_trust(trust_path)
-    lock_id = lock_id or new_lock_id()
-    if not is_lock_id(lock_id):
-        raise InputError(f"'{lock_id}' is no lock id", "use 8 characters out of a-z and 2-7")
+    lock_id, journal_epoch = _name(trust, lock_id, journal_epoch, previous_path)
+    config = _read_config(config_path, trust, lock_id) if config_path else None
     image.create(image_path, device_tree(architecture=architecture_of(chip)))
     try:
         enrolment = enrol_board(
-            open_board(board, image_path), trust, lock_id, int(time.time()) + clock_offset_s
+            open_board(board, image_path),
+            trust,
+            lock_id,
+            int(time.time()) + clock_offset_s,
+            journal_epoch,
+            config,
         )
     except BaseException:
         image_path.unlink()  # half a lock helps nobody
@@ -124,9 +149,52 @@ def inspect(image_path: Path, as_json: bool) -> None:
 
 def _read_trust(path: Path) -> TrustFile:
     try:
-        return read_file(path, TrustFile)
+        return read_trust(path)[0]
     except FileError as error:
         raise InputError(str(error), "write it with `kannuki cloud trust`") from error
+
+
+def _name(
+    trust: TrustFile, lock_id: str | None, journal_epoch: int | None, previous_path: Path | None
+) -> tuple[str, int]:
+    """(lock id, journal epoch) of the lock to be made."""
+    least = FIRST_JOURNAL_EPOCH
+    if previous_path is not None:
+        previous = _read_previous(previous_path, trust)
+        if lock_id not in (None, previous.lock_id):
+            raise InputError(
+                f"{previous_path} is of the lock {previous.lock_id}", "leave --lock-id away"
+            )
+        lock_id, least = previous.lock_id, previous.journal_epoch + 1
+    lock_id = lock_id or new_lock_id()
+    if not is_lock_id(lock_id):
+        raise InputError(f"'{lock_id}' is no lock id", "use 8 characters out of a-z and 2-7")
+    if journal_epoch is not None and journal_epoch < least:
+        raise InputError(
+            "the journal's number must rise when a lock is made anew", f"--journal-epoch {least}"
+        )
+    return lock_id, journal_epoch or least
+
+
+def _read_previous(path: Path, trust: TrustFile) -> EnrolmentFile:
+    try:
+        previous = read_file(path, EnrolmentFile)
+    except FileError as error:
+        raise InputError(str(error), "name the file that the first enrolment wrote") from error
+    if previous.town != trust.town:
+        raise InputError(f"{path} is of the town '{previous.town}'", "name this town's file")
+    return previous
+
+
+def _read_config(path: Path, trust: TrustFile, lock_id: str) -> bytes:
+    try:
+        document = path.read_bytes()
+        check_config(document, trust, lock_id)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    except FileError as error:
+        raise InputError(f"{path}: {error}", "write it with `kannuki cloud door`") from error
+    return document
 
 
 def _say(as_json: bool, result: dict[str, object], text: str) -> None:

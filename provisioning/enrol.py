@@ -1,8 +1,10 @@
 """Enrolment: a new board makes its own keys and is told whom to trust.
 
-Decides the order: firmware on the board, the lock makes its keys, its public half goes into a
-file for the town's service. The private half never leaves the board. A board is a port with one
-method, `run(source) -> printed text`, whether it is a simulated chip or a real one on a cable.
+Decides the order: firmware on the board, the lock makes its keys, their public halves go into a
+file for the town's service. The private halves never leave the board, and nothing secret is told to
+it. A board is a port with one method, `run(source) -> printed text`, whether it is a simulated chip
+or a real one on a cable. A lock that is enrolled again begins another journal: its epoch must rise,
+or its new records would look like a forgery of the old.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from typing import Protocol
 
 from kannuki.enrolment import EnrolmentFile, TrustFile
 from kannuki.errors import KannukiError
+from protocol.keys import KEY_BYTES
 from protocol.token import LOCK_ID_ALPHABET, LOCK_ID_CHARS
 
-JOURNAL_EPOCH = 1
+FIRST_JOURNAL_EPOCH = 1
+CLOCK_ERROR_S = 60  # the bench's clock, as a technician keeps it
 
 
 class Board(Protocol):
@@ -36,39 +40,56 @@ def new_lock_id(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> s
     return "".join(LOCK_ID_ALPHABET[number >> 5 * i & 31] for i in range(LOCK_ID_CHARS))
 
 
-def enrol(board: Board, trust: TrustFile, lock_id: str, enrolled_at: int) -> EnrolmentFile:
-    """Have the board make its keys; what the town's service needs to know of it."""
-    source = f"from firmware.enrol import run\nrun({json.dumps(_request(trust, lock_id))!r})\n"
+def enrol(
+    board: Board,
+    trust: TrustFile,
+    lock_id: str,
+    enrolled_at: int,
+    journal_epoch: int = FIRST_JOURNAL_EPOCH,
+    config: bytes | None = None,
+) -> EnrolmentFile:
+    """Have the board make its keys; what the town's service needs to know of it.
+
+    `enrolled_at`: this bench's time, Unix seconds; `config`: a signed configuration to begin with.
+    Raises EnrolmentFailed.
+    """
+    request = _request(trust, lock_id, enrolled_at, journal_epoch, config)
+    source = f"from firmware.enrol import run\nrun({json.dumps(request)!r})\n"
     answer = _answer(board.run(source))
     return EnrolmentFile(
         town=trust.town,
         lock_id=lock_id,
-        public_key=bytes.fromhex(answer["public_key"]),
-        vault_epoch=trust.vault_epoch,
-        journal_epoch=JOURNAL_EPOCH,
+        public_key=_key(answer, "public_key"),
+        signing_key=_key(answer, "signing_key"),
+        journal_epoch=journal_epoch,
         enrolled_at=enrolled_at,
     )
 
 
-def _request(trust: TrustFile, lock_id: str) -> dict[str, object]:
-    keys = [
-        {
-            "public_key": key.public_key.hex(),
-            "role": key.role,
-            "permissions": key.permissions,
-            "max_lifetime_s": key.max_lifetime_s,
-        }
-        for key in trust.keys
-    ]
+def _request(
+    trust: TrustFile, lock_id: str, now: int, journal_epoch: int, config: bytes | None
+) -> dict[str, object]:
     return {
         "town": trust.town,
         "lock_id": lock_id,
-        "keyset_version": trust.keyset_version,
-        "keys": keys,
-        "vault_epoch": trust.vault_epoch,
-        "vault_public_key": trust.vault_public_key.hex(),
-        "journal_epoch": JOURNAL_EPOCH,
+        "roots": [root.hex() for root in trust.roots],
+        "keyset": trust.keyset.hex(),
+        "journal_epoch": journal_epoch,
+        "time": [now, CLOCK_ERROR_S],
+        "config": config.hex() if config is not None else None,
     }
+
+
+def _key(answer: dict[str, str], name: str) -> bytes:
+    try:
+        key = bytes.fromhex(answer[name])
+    except (KeyError, TypeError, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise EnrolmentFailed(
+            f"the board told no {name}", "check that firmware and bench are of one version"
+        )
+    return key
 
 
 def _answer(printed: str) -> dict[str, str]:
