@@ -61,7 +61,7 @@ class Journal:
         self.memory = Memory()
         self._lock_id = lock_id
         self._storage = storage
-        self._segments = sorted(int(n) for n in storage.names(_FOLDER) if n.isdigit())
+        self._segments = self._listed()
         self._used = 0  # slots in the last segment
         self._in_doubt = False  # an append failed: nobody knows what it left
         self._replay()
@@ -141,6 +141,7 @@ class Journal:
         value: int | None,
     ) -> None:
         if self._in_doubt:
+            self._segments = self._listed()
             self._recover()
         seq = self.head_seq + 1
         record = audit.Record(seq, time, event, code, source, subject, value, self.head_hash)
@@ -153,6 +154,10 @@ class Journal:
         self._used += 1
         self.head_seq, self.head_hash = seq, audit.record_hash(raw)
         self.memory.apply(record)
+
+    def _listed(self) -> list:
+        """The first sequence numbers of the segments that there are."""
+        return sorted(int(name) for name in self._storage.names(_FOLDER) if name.isdigit())
 
     def _replay(self) -> None:
         """Rebuild the memory up to the last segment (`_recover` replays that one)."""

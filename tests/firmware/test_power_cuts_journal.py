@@ -1,6 +1,16 @@
-"""What the journal makes of damage that LittleFS does not leave but another storage may."""
+"""What the journal makes of power cuts on LittleFS, and of damage that another storage may leave.
+
+The first part runs chips/journal_cuts.py inside MicroPython: it cuts the journal's life at every
+programme and erase operation, with acknowledgements, gaps, PIN counters, marks and time in it.
+"""
 
 from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,9 +18,78 @@ from firmware.core import journal
 from firmware.core.journal import SLOT_BYTES, Journal
 from protocol import audit
 from protocol.timebound import TimeBound
+from simulator.chip_board import micropython
 from simulator.virtual.storage import MemoryStorage
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUN = ROOT / "tests" / "firmware" / "chips" / "journal_cuts.py"
+SEED, STEPS = 3, 30
 LOCK_ID, SLOTS = "aaaaaaaa", 4
+
+
+def cut(mode: str, seed: int, steps: int) -> dict[str, Any]:
+    """What one run of chips/journal_cuts.py printed."""
+    environment = {**os.environ, "MICROPYPATH": f"{ROOT}:{ROOT}/simulator/chip:.frozen"}
+    command = [micropython(), "-X", "heapsize=32m", str(RUN), mode, str(seed), str(steps)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=1200, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_survived(found: dict[str, Any]) -> None:
+    """There were cuts, gaps and acknowledgements, and nothing was lost at any cut."""
+    assert found["cuts"] > 100
+    assert found["gaps"] > 3 and found["acknowledged"] > 10
+    assert found["failures"] == 0, found["first"]
+
+
+@pytest.mark.slow
+def test_no_cut_takes_a_record_a_counter_a_mark_or_the_floor_back() -> None:
+    found = cut("images", SEED, STEPS)
+    assert_survived(found)
+    assert found["cuts"] == 4 * found["operations"] + 1
+
+
+@pytest.mark.slow
+def test_a_cut_in_the_life_after_a_cut_takes_nothing_back_either() -> None:
+    assert_survived(cut("twice", SEED, STEPS))
+
+
+@pytest.mark.slow
+def test_a_journal_whose_flash_dies_under_it_has_told_no_lie() -> None:
+    assert_survived(cut("lives", SEED, STEPS))
+
+
+@pytest.mark.slow
+def test_one_failed_operation_costs_one_record_at_most_and_no_memory() -> None:
+    assert_survived(cut("glitches", SEED, STEPS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", ["forgetful", "hasty", "untold"])
+def test_a_journal_with_a_classic_mistake_is_found_out(mistake: str) -> None:
+    assert cut(mistake, SEED, 20)["failures"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("marks", [0, 64])
+def test_a_record_costs_what_the_decision_says(marks: int) -> None:
+    """docs/adr/0011; a checkpoint at every 256th record does not change the mean."""
+    found = cut("cost", marks, 512)
+    assert found["operations"] / found["records"] < 20
+    assert found["erases"] / found["records"] < 1.1
+    assert found["programmed_bytes"] / found["records"] < 2300
+    assert found["new_segment"] <= found["most"] <= 40
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1300)
+@pytest.mark.parametrize("seed", range(10, 13))
+@pytest.mark.parametrize("mode", ["images", "twice", "lives", "glitches"])
+def test_a_long_journal_survives_every_cut(mode: str, seed: int) -> None:
+    assert_survived(cut(mode, seed, 100))
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +226,31 @@ def test_a_foreign_file_beside_the_segments_does_not_stop_the_boot() -> None:
     storage.write("journal/lost+found", b"?")
     write(boot(storage))
     assert_whole(boot(storage), 1)
+
+
+def test_a_record_given_up_in_doubt_is_not_replayed_beside_the_one_that_took_its_number() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    write(kept, 2)
+    storage.fails, storage.unreadable = ["after"], {"journal/00000001"}
+    with pytest.raises(OSError, match="5"):
+        kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 9)
+    kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 1)
+    storage.unreadable = set()
+    assert segments(storage) == ["00000001", "00000003"]
+    for name in [name for name in storage.files if name.endswith(".state")]:
+        storage.delete(name)
+    assert boot(storage).memory.pin_failures == kept.memory.pin_failures == 1
+    assert_whole(boot(storage), 3)
+
+
+def test_a_segment_that_cannot_be_read_takes_no_counter_of_the_others_with_it() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 9)
+    write(kept, 5)
+    storage.unreadable = {"journal/00000005"}
+    kept = boot(storage)
+    assert kept.memory.pin_failures == 9
+    write(kept)
+    assert boot(storage).memory.pin_failures == 9
