@@ -69,9 +69,7 @@ class Lock:
         self.trust = Trust(lock_id, keyset, kdks, self.statuses.current)
         self.trust.spent = self.journal.memory.spent
         self.door = Door(self.config.door, sensors, ticks())
-        self.keypad = Keypad(
-            self._pin_failures, self._count_pin, self._judge_pin, False, ticks()
-        )
+        self.keypad = Keypad(self._pin_failures, self._count_pin, self._judge_pin, False, ticks())
         self._apply_config()
         self.sessions = Sessions(self, Access(self))
         for issued_at in (keyset.issued_at, self.statuses.current.header.issued_at):
