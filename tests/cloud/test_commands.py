@@ -187,6 +187,13 @@ def test_keys_are_never_written_over(kannuki: Run, tmp_path: Path) -> None:
     assert read_key(key_path(tmp_path, "vault"), "vault") == before
 
 
+def test_service_without_a_keyset_is_told_how_to_make_one(kannuki: Run, tmp_path: Path) -> None:
+    assert kannuki("keys", "init", "--dir", tmp_path / "k")[0] == 0
+    options = ("--database", tmp_path / "t.db", "--keys-dir", tmp_path / "k", "--town", TOWN)
+    code, _, err = kannuki("cloud", "add-room", "x", *options)
+    assert (code, "kannuki keys keyset" in err) == (2, True)
+
+
 def test_migrate_makes_and_keeps(kannuki: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert kannuki("cloud", "migrate", "--database", tmp_path / "t.db")[:2] == (
