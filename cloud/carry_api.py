@@ -70,7 +70,7 @@ def _going(router: APIRouter, context: ApiContext, own_lock: Any) -> None:
     def newest_documents(own: str = Depends(own_lock)) -> dict[str, Any]:
         """The newest documents for this lock; null where there is none."""
         with service.database.read() as session:
-            told = {what: _document(session, own, what) for what in documents.WHATS}
+            told: dict[str, Any] = {what: _document(session, own, what) for what in documents.WHATS}
             signed = service.keyset
             told[documents.KEYSET] = {
                 "version": signed.keyset.version,

@@ -66,7 +66,7 @@ def window(booking: Booking) -> tuple[int, int]:
 
 
 def _bookings(session: Session, booking_ids: Collection[str]) -> list[Booking]:
-    ids, found = sorted(booking_ids), []
+    ids, found = sorted(booking_ids), list[Booking]()
     for at in range(0, len(ids), 500):
         query = select(Booking).where(Booking.booking_id.in_(ids[at : at + 500]))
         found += session.scalars(query.order_by(Booking.booking_id)).all()

@@ -108,7 +108,7 @@ def note_report(session: Session, report: LockReport, now: int) -> None:
         row.acknowledged_version = min(held, row.version)
 
 
-def _waiting(now: int) -> Select[tuple[DocumentOutbox]]:
+def _waiting(now: int) -> Select[DocumentOutbox]:
     return select(DocumentOutbox).where(
         DocumentOutbox.acknowledged_version < DocumentOutbox.version,
         DocumentOutbox.next_attempt_at <= now,

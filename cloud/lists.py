@@ -123,17 +123,17 @@ def _drop_covered(session: Session, kid: bytes, least: int) -> None:
 
 def _publish(session: Session, signers: Signers, lock_id: str, now: int) -> None:
     kept_from_hour = max(0, now - KEPT_AFTER_EXPIRY_S) // HOUR_S
+    revoked = _revoked(session, lock_id, kept_from_hour, now)
+    rows = _min_iat(session, lock_id)
     outbox = session.get(StatusOutbox, lock_id)
     if outbox is None:
         outbox = StatusOutbox(lock_id=lock_id, version=0, acknowledged_version=0)
-        session.add(outbox)
     outbox.version += 1
-    revoked = _revoked(session, lock_id, kept_from_hour, now)
-    rows = _min_iat(session, lock_id)
     header, entries = statuslist.build(lock_id, outbox.version, now, revoked, rows, kept_from_hour)
     outbox.document = signers.status.sign(statuslist.encode(header))
     outbox.entries = entries
     outbox.attempts, outbox.next_attempt_at = 0, now
+    session.add(outbox)
     session.flush()
     _remember(session, outbox)
 

@@ -47,8 +47,8 @@ def to_wire(bound: TimeBound) -> list:
 
 
 def from_wire(lo: Any, hi: Any) -> TimeBound | None:
-    """The bound in two members; None when they are none."""
-    if not is_uint(lo) or not (hi is None or is_uint(hi)):
+    """The bound in two members; None when they are none, or spell FOREVER out as a number."""
+    if not is_uint(lo) or not (hi is None or (is_uint(hi) and hi < FOREVER)):
         return None
     hi = FOREVER if hi is None else hi
-    return TimeBound(lo, hi) if lo <= hi <= FOREVER else None
+    return TimeBound(lo, hi) if lo <= hi else None

@@ -12,17 +12,8 @@ from typing import Any
 
 import pytest
 
-CHIP_ONLY = {
-    "micropython",
-    "machine",
-    "cryptolib",
-    "bluetooth",
-    "esp32",
-    "esp",
-    "network",
-    "vfs",
-    "flashbdev",
-}
+CHIP_ONLY = {"micropython", "machine", "bluetooth", "esp32", "esp", "network", "vfs", "flashbdev"}
+CHIP_ONLY |= {"cryptolib"}
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,8 @@ def _uniform(field: object) -> tuple:
         return total
 
     def reduced(number: bytes) -> bytearray:
-        return total_of(_ONE, number, bytearray(32))
+        # The highest 31 bytes are below the order already.
+        return total_of(_ONE, number[:-31], bytearray(number[-31:] + b"\0"))
 
     def multiply_add(h: bytes, secret: bytes, nonce: bytes) -> bytearray:
         return total_of(nonce, b"", total_of(secret, h, bytearray(32)))

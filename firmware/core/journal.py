@@ -51,7 +51,7 @@ def decode_slot(slot: bytes | None) -> bytes | None:
 class Journal:
     """`head_seq` 0 means empty; `head_hash` is what the next record names as its predecessor.
 
-    `memory` is what all the records mean, up to the head; only the journal changes it.
+    `memory` is what all the records mean, up to the head; only the journal changes it, in place.
     """
 
     def __init__(self, storage: Any, lock_id: str, epoch: int) -> None:
@@ -61,7 +61,7 @@ class Journal:
         self.memory = Memory()
         self._lock_id = lock_id
         self._storage = storage
-        self._segments = self._listed()
+        self._segments = sorted(int(n) for n in storage.names(_FOLDER) if n.isdigit())
         self._used = 0  # slots in the last segment
         self._in_doubt = False  # an append failed: nobody knows what it left
         self._replay()
@@ -141,7 +141,6 @@ class Journal:
         value: int | None,
     ) -> None:
         if self._in_doubt:
-            self._segments = self._listed()
             self._recover()
         seq = self.head_seq + 1
         record = audit.Record(seq, time, event, code, source, subject, value, self.head_hash)
@@ -154,10 +153,6 @@ class Journal:
         self._used += 1
         self.head_seq, self.head_hash = seq, audit.record_hash(raw)
         self.memory.apply(record)
-
-    def _listed(self) -> list:
-        """The first sequence numbers of the segments that there are."""
-        return sorted(int(name) for name in self._storage.names(_FOLDER) if name.isdigit())
 
     def _replay(self) -> None:
         """Rebuild the memory up to the last segment (`_recover` replays that one)."""

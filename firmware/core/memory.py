@@ -73,7 +73,7 @@ class Memory:
         if event == audit.PIN_ATTEMPT:
             self.pin_failures = value
         elif event == audit.GAP:
-            self.kept_from = max(self.kept_from, value)
+            self.kept_from = value
         elif event == audit.TIME:
             self.floor = value if code == audit.TIME_RESET else max(self.floor, value)
             if code in (audit.TIME_SET, audit.TIME_RESET):
@@ -81,7 +81,7 @@ class Memory:
 
     def encode(self) -> bytes:
         """CBOR [form, seq, floor, [lo, hi] / null, failures, {cti: expires_at}, acked, kept_from]
-        and its CRC-32, big endian: 22 bytes to about 1 kB.
+        and its CRC-32, big endian: 13 bytes to about 1 kB.
         """
         time_set = None if self.time_set is None else timebound.to_wire(self.time_set)
         body = cbor.encode(

@@ -41,7 +41,7 @@ RAM_ONLY_MS = 24 * 3600 * 1000
 CHECKPOINT_S = 3600
 GAIN_S = 3  # an answer that narrows the doubt by less is not worth setting the RTC again
 _SETTING_S = 2  # setting the RTC, and the second cut off from what it is set to, take less
-_JUMP_S = 2  # two readings may differ by this more than the time between them: cut-off parts
+_JUMP_S = 1  # what two readings may differ by beyond the time between them, for the same reasons
 _MILLION = 1000000
 
 
@@ -69,6 +69,7 @@ class TimeKeeper:
         self._alarm = False
         self._track = None  # how the RTC's readings are to be understood; None: not at all
         self._due = None  # a time_set that the journal does not hold yet
+        self._due_at = 0
         self._told_at = None  # when a stopped clock was told the time
         self._at = ticks()
         self._known = TimeBound(floor)  # at self._at
@@ -146,11 +147,10 @@ class TimeKeeper:
         Ask after every accepted answer and with every checkpoint; say `time_set_persisted` at once
         when it is written. One that is not written is given out again.
         """
-        if self._stopped and self.may_persist():
+        if self._stopped:
             # The record comes first here: a cut before the RTC is set leaves it stopped.
-            at = self._ticks()
-            self._due = self._now(at)
-            self._track = _Track(self._due, self._due.lo, at)
+            self._due_at = self._ticks()
+            self._due = self._now(self._due_at) if self.may_persist() else None
         return self._due
 
     def time_set_persisted(self) -> None:
@@ -159,7 +159,7 @@ class TimeKeeper:
         if self._stopped and bound is not None:
             self._stopped = False
             at = self._ticks()
-            self._set_rtc_to(at, bound, _middle(bound) + (at - self._track.at) // 1000)
+            self._set_rtc_to(at, bound, _middle(bound) + (at - self._due_at) // 1000)
 
     # --- inside ---
 
@@ -191,15 +191,11 @@ class TimeKeeper:
     def _with_rtc(self, at: int, lo: int, hi: int) -> tuple:
         """(lo, hi) narrowed by the RTC, which is believed no longer once it does not fit."""
         reading = self._rtc.read()
-        if reading is None:
-            self._track = None
+        if reading is None or self._track.jumped(reading, at, self._rtc_ppm):
+            self._track = self._due = None
+            self._alarm = self._alarm or reading is not None
             return lo, hi
         rtc_lo, rtc_hi = self._track.bound(reading, self._rtc_ppm)
-        apart = rtc_lo > hi + _JUMP_S or rtc_hi + _JUMP_S < lo
-        if apart or self._track.jumped(reading, at, self._rtc_ppm):
-            self._track = None
-            self._alarm = True
-            return lo, hi
         return max(lo, rtc_lo), min(hi, rtc_hi)
 
     def _learn(self, at: int, bound: TimeBound, agrees: bool) -> None:
@@ -223,8 +219,7 @@ class _Track:
 
     def __init__(self, time_set: TimeBound, reading: int, at: int) -> None:
         self.time_set = time_set
-        self.reading = reading
-        self.at = at
+        self._first = self._last = reading, at
 
     def bound(self, reading: int, ppm: int) -> tuple:
         """(lo, hi) when it shows `reading`."""
@@ -233,11 +228,17 @@ class _Track:
         return lo, self.time_set.hi + _at_most_s(elapsed + 1000, ppm) + _SETTING_S
 
     def jumped(self, reading: int, at: int, ppm: int) -> bool:
-        """Whether it moved otherwise than the ticks since then."""
-        moved, elapsed = reading - self.reading, at - self.at
-        ppm += DRIFT_PPM
-        least = _at_least_s(elapsed, ppm) - _JUMP_S
-        return not least <= moved <= _at_most_s(elapsed, ppm) + _JUMP_S
+        """Whether it moved otherwise than the ticks, since the last look or in all."""
+        jumped = _moved_apart(self._last, reading, at, ppm)
+        jumped = jumped or _moved_apart(self._first, reading, at, ppm)
+        self._last = reading, at
+        return jumped
+
+
+def _moved_apart(then: tuple, reading: int, at: int, ppm: int) -> bool:
+    moved, elapsed, ppm = reading - then[0], at - then[1], ppm + DRIFT_PPM
+    least = _at_least_s(elapsed, ppm) - _JUMP_S
+    return not least <= moved <= _at_most_s(elapsed, ppm) + _JUMP_S
 
 
 def _said(answer: SignedTime, under_way_ms: int) -> TimeBound:

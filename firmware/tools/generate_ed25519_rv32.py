@@ -86,7 +86,7 @@ def _step() -> list:
         lines.append(f"slli({register}, {register}, 5)")
         lines.append(f"c_add({register}, s0)")
     lines.append("addi(s1, s1, 4)")
-    for op, place in ((2, "ADD"), (3, "SUBTRACT"), (5, "LOAD"), (6, "COPY")):
+    for op, place in ((2, "ADD"), (3, "SUBTRACT"), (4, "LOAD"), (5, "COPY")):
         lines.append(f"addi(t1, zero, {op})")
         lines.append(f"beq(t0, t1, {place})")
     return lines

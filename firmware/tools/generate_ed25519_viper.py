@@ -69,8 +69,7 @@ def module() -> str:
         ("if op == 1", _multiply()),
         ("elif op == 2", [f"r[{i}] = a[{i}] + b[{i}]" for i in range(LIMBS)]),
         ("elif op == 3", [f"r[{i}] = a[{i}] - b[{i}]" for i in range(LIMBS)]),
-        ("elif op == 4", _square()),
-        ("elif op == 5", _load_entry()),
+        ("elif op == 4", _load_entry()),
         ("else", _carry([f"a[{i}]" for i in range(LIMBS)])),
     ):
         lines.append(f"        {keyword}:\n")
@@ -111,23 +110,6 @@ def _column(k: int) -> str:
         return " + ".join(parts)
     less = f" - h[{LOW_PRODUCT + middle}] - h[{HIGH_PRODUCT + middle}]"
     return " + ".join([_products("a", "b", middle, 0, HALF), *parts]) + less
-
-
-def _square() -> list:
-    lines = [
-        "h = ptr32(scratch)",
-        f"b = ptr32(scratch + {4 * SUM_A})",
-    ]
-    lines.extend(f"b[{i}] = a[{i}] << 1" for i in range(LIMBS - 1))
-    return lines + _fold([_square_column(k) for k in range(2 * LIMBS - 1)])
-
-
-def _square_column(k: int) -> str:
-    pairs = [(i, k - i) for i in range(LIMBS) if i < k - i < LIMBS]
-    terms = [f"b[{i}] * a[{j}]" for i, j in pairs]
-    if k % 2 == 0:
-        terms.append(f"a[{k // 2}] * a[{k // 2}]")
-    return " + ".join(terms)
 
 
 def _fold(columns: list) -> list:

@@ -15,10 +15,10 @@ from gateway.machine.ports import Pending, Store, What
 from gateway.machine.steps import Broken, PartTaken, Remark, Step
 from gateway.machine.values import Settings
 from gateway.machine.view import Request, View
-from protocol import reasons, session
+from protocol import reasons, session, statuslist
 from protocol.crypto import sha256
 from protocol.frames import MAX_MESSAGE_BYTES
-from protocol.statuslist import ENTRY_BYTES
+from protocol.statuslist import ENTRY_BYTES, HOUR_S
 
 REQUEST_OVERHEAD_BYTES = 64  # message type, counter, operation, CBOR heads, MAC
 MAX_JUMPS_BACK = 1  # in one visit: a lock that was restarted wants a list from the start
@@ -77,7 +77,7 @@ class StatusChore:
         self._store = store
         self._settings = settings
         self._bookmarks = bookmarks
-        self._begun = self._over = self._delta_asked = False
+        self._begun = self._over = self._may_delta = self._delta_asked = False
         self._pending = Pending(0, b"")
         self._offset = 0
         self._jumps_back = 0
@@ -104,7 +104,7 @@ class StatusChore:
             return [Remark(f"status delta not taken: {reasons.name(reason)}")]
         if reason != session.OK:
             self._over = True
-            return self._view.refuses("status", reason)
+            return self._refused(reason)
         next_offset, version = _progress(value)
         if next_offset is None:
             return self._adopted(version)
@@ -119,7 +119,8 @@ class StatusChore:
             return
         self._pending = pending
         self._offset = self._bookmarks.find(self._view.lock, pending.document)
-        self._may_delta = pending.base_version == self._view.version("status")
+        # A delta would throw away the parts that the lock has already.
+        self._may_delta = not self._offset and pending.base_version == self._view.version("status")
 
     def _delta_fits(self) -> bool:
         """Whether to try the delta: once at most."""
@@ -128,6 +129,14 @@ class StatusChore:
             return False
         self._may_delta = False
         return len(additions) <= self._room()
+
+    def _refused(self, reason: int) -> list[Step]:
+        """A lock whose clock is behind takes no list that has dropped entries; later it will."""
+        header, time = statuslist.parse(self._pending.document)[1], self._view.time
+        lo = min(time.hi, max(time.lo, header.issued_at))  # as the lock reckons
+        if header.kept_from_hour * HOUR_S > lo:
+            return [Remark("status not taken now: the lock's clock is behind the list")]
+        return self._view.refuses("status", reason)
 
     def _adopted(self, version: int) -> list[Step]:
         if version < self._pending.version:

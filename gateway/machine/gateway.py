@@ -269,13 +269,15 @@ class Gateway:
             self.counters.add("storage_errors")
 
     def _on_time_answer(self, device: str, command: TimeAnswer, now: Now) -> None:
-        """Signed time is for the visit that asked; to any other it is worth nothing."""
-        lock = self._times.lock_asking(command.id)
-        visiting = self._visits.get(lock) if lock else None
+        """Signed time is for the visit that asked; to any other it is worth nothing.
+
+        It answers a nonce, so our own clock, which may be wrong, has no say in whether it is late.
+        """
+        lock = self._times.answered(command.id)
+        visiting = self._visits.get(lock) if lock is not None else None
         found = None
-        if lock and visiting and device in (lock, self._gateway_id):
-            is_late = now.wall >= command.expires_at
-            found = None if is_late else visiting.visit.time_answer(command.document)
+        if visiting is not None and device in (lock, self._gateway_id):
+            found = visiting.visit.time_answer(command.document)
         if lock is None or found is None:
             self.counters.add("stray_time_answers")
         else:
@@ -381,9 +383,8 @@ class Gateway:
                     self._end_visit(lock, step, now)
 
     def _ask_time(self, lock: str, nonce: bytes, now: Now) -> None:
-        within_s = self._settings.time_answer_within_s
-        self._visits[lock].time_by_at = now.at + within_s
-        self._herald.ask(self._times.ask(lock, nonce), within_s)
+        self._visits[lock].time_by_at = now.at + self._times.patience_s(lock)
+        self._herald.ask(self._times.ask(lock, nonce), self._settings.time_answer_within_s)
         self.counters.add("times_asked")
 
     def _end_visit(self, lock: str, how: steps.Finished | steps.Failed, now: Now) -> None:
@@ -405,6 +406,7 @@ class Gateway:
                 continue
             if visiting.visit.is_waiting:
                 self.counters.add("times_missed")
+                self._times.missed(lock)
                 self._carry_visit(lock, visiting.visit.give_up_time(), now)
             elif visiting.has_progressed and now.at < visiting.reply_by_at:
                 del self._visits[lock]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from gateway.machine.lockstate import Reported
 from gateway.machine.ports import What
 from gateway.machine.steps import Carried, Learnt, NotCarried, Remark, Step
-from protocol import reasons
+from protocol import reasons, timebound
 from protocol.session import Challenge
 from protocol.timebound import TimeBound
 
@@ -41,22 +41,28 @@ class Chore(Protocol):
 
 
 class View:
-    """Grows with the visit. `reported` is None where the lock lets us bring documents only."""
+    """Grows with the visit. `reported` is None where the lock lets us bring documents only.
+
+    `time`: what the lock last said of the time.
+    """
 
     def __init__(self, lock: str) -> None:
         self.lock = lock
         self.wall = 0.0
         self.reported: Reported | None = None
         self._versions: dict[What, int] = {}
+        self.time = timebound.unknown()
 
     def of_challenge(self, challenge: Challenge) -> None:
         """Until the state is known: what the lock said to anyone."""
         keyset, status, config = challenge.versions
         self._versions = {"keyset": keyset, "status": status, "config": config}
+        self.time = challenge.time
 
     def of_state(self, reported: Reported) -> list[Step]:
         """The state is known."""
         self.reported = reported
+        self.time = reported.time
         self._versions = {
             "keyset": reported.keyset_version,
             "config": reported.config_version,
@@ -81,6 +87,7 @@ class View:
 
     def keeps_time(self, time: TimeBound) -> list[Step]:
         """The lock's interval is this now."""
+        self.time = time
         if self.reported is not None:
             self.reported = dataclasses.replace(self.reported, time=time)
         return self._learnt()

@@ -9,19 +9,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
-from cloud import bookings
+from cloud import bookings, keysets
 from cloud.calendar import read_calendar
 from cloud.database import open_database
 from cloud.importing import ImportReport, import_calendar
-from cloud.keyfiles import PURPOSES, KeyFile, key_path, write_key
+from cloud.keyfiles import OPERATIONAL, PURPOSES, KeyFile, key_path, new_key, read_key, write_key
 from cloud.models import Lock
 from cloud.service import TownService, open_service
+from cloud.vault import aes
 from kannuki.enrolment import EnrolmentFile
-from protocol import audit, keys
+from protocol import audit, cose, keys
+from protocol.audit import Head, Record
+from protocol.crypto import Crypto
 from protocol.timebound import TimeBound
 
 TOWN = "misaki"
+
+
+def verify_signature(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """libsodium's verdict."""
+    try:
+        VerifyKey(public_key).verify(message, signature)
+    except (BadSignatureError, ValueError):
+        return False
+    return True
+
+
+CRYPTO = Crypto(verify_signature, secrets.token_bytes, aes)
 DATA = Path(__file__).resolve().parents[2] / "simulator" / "data"
 FIRST = (DATA / "space-sharing.ics").read_bytes()
 CHANGES = (DATA / "changes.ics").read_bytes()
@@ -48,6 +65,7 @@ class TestLock:
 
     lock_id: str
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    signing_seed: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     journal_epoch: int = 1
     records: list[bytes] = field(default_factory=list)
 
@@ -56,31 +74,58 @@ class TestLock:
             town=TOWN,
             lock_id=self.lock_id,
             public_key=crypto_scalarmult_base(self.secret),
-            vault_epoch=1,
+            signing_key=bytes(SigningKey(self.signing_seed).verify_key),
             journal_epoch=self.journal_epoch,
             enrolled_at=enrolled_at,
         )
 
-    def kdk(self, vault_public_key: bytes) -> bytes:
-        shared = crypto_scalarmult(self.secret, vault_public_key)
-        return keys.lock_kdk(shared, TOWN, self.lock_id, 1)
+    def kdk(self, vault_public_keys: dict[int, bytes], epoch: int = 1) -> bytes:
+        vault = vault_public_keys[epoch]
+        shared = crypto_scalarmult(self.secret, vault)
+        own = crypto_scalarmult_base(self.secret)
+        return keys.lock_kdk(shared, TOWN, self.lock_id, epoch, own, vault)
 
-    def record(self, event: int, code: int, source: int = 1, subject: bytes | None = None) -> bytes:
-        previous = (
-            audit.record_hash(self.records[-1])
-            if self.records
-            else audit.genesis(self.lock_id, self.journal_epoch)
-        )
+    def record(
+        self,
+        event: int,
+        code: int,
+        source: int = 1,
+        subject: bytes | None = None,
+        value: int | None = None,
+    ) -> bytes:
         seq = len(self.records) + 1
         time = TimeBound(START + seq, START + seq)
-        raw = audit.encode_record(audit.Record(seq, time, event, code, source, subject, previous))
-        self.records.append(raw)
-        return raw
+        record = Record(seq, time, event, code, source, subject, value, self.head().record_hash)
+        self.records.append(audit.encode_record(record))
+        return self.records[-1]
 
-    def batch(self, vault_public_key: bytes, records: list[bytes]) -> tuple[bytes, bytes]:
-        """(raw batch, seal)"""
-        raw = audit.encode_batch(audit.Batch(self.lock_id, 1, self.journal_epoch, records))
-        return raw, audit.seal(keys.audit_key(self.kdk(vault_public_key)), raw)
+    def head(self, seq: int | None = None) -> Head:
+        """Where the journal stood after record `seq`, now unless said."""
+        seq = len(self.records) if seq is None else seq
+        before = audit.genesis(self.lock_id, self.journal_epoch)
+        name = audit.record_hash(self.records[seq - 1]) if seq else before
+        return Head(self.lock_id, self.journal_epoch, seq, name)
+
+    def signed_head(self, nonce: bytes = bytes(16), seq: int | None = None) -> bytes:
+        """What the lock answers to REQUEST_HEAD."""
+        key = SigningKey(self.signing_seed)
+        kid = keys.key_id(bytes(key.verify_key))
+        payload = audit.encode_head(self.head(seq), nonce)
+        signature = key.sign(cose.to_sign(kid, payload, audit.HEAD_CONTEXT)).signature
+        return cose.encode(kid, payload, signature)
+
+    def parcel(
+        self, vault_public_keys: dict[int, bytes], records: list[bytes], epoch: int = 1
+    ) -> tuple[bytes, bytes]:
+        """(raw parcel, seal)"""
+        try:
+            first = audit.decode_record(records[0]).seq
+        except (audit.AuditError, IndexError):
+            first = 1
+        head = Head(self.lock_id, self.journal_epoch, first, bytes(32))
+        kdk = self.kdk(vault_public_keys, epoch)
+        raw, seal = audit.pack(aes, kdk, secrets.token_bytes(16), head, epoch, records)
+        return raw, seal
 
 
 @dataclass
@@ -90,6 +135,7 @@ class Town:
     service: TownService
     clock: Clock
     folder: Path
+    roots: list[KeyFile]
     locks: list[TestLock] = field(default_factory=lambda: [TestLock(i) for i in LOCK_IDS])
 
     def add_rooms(self) -> None:
@@ -97,14 +143,13 @@ class Town:
             for name in ROOMS:
                 bookings.add_room(session, name, None)
 
-    def hang(self, number: int) -> None:
+    def hang(self, number: int, enrolled_at: int = START) -> None:
         """Puts lock `number` to room `number`."""
         with self.service.database.write() as session:
             room = bookings.match_room(ROOMS[number], list(session.query(bookings.Room)))
             assert room is not None
-            bookings.hang_lock(
-                session, self.service.signers, self.locks[number].enrolment(), room, self.clock()
-            )
+            told = self.locks[number].enrolment(enrolled_at)
+            bookings.hang_lock(session, self.service.signers, told, room, self.clock())
 
     def take(self, ics: bytes, default_room: str = "") -> ImportReport:
         with self.service.database.write() as session:
@@ -122,21 +167,27 @@ class Town:
             return [lock.lock_id for lock in session.query(Lock)]
 
 
-def make_keys(folder: Path) -> None:
-    """Fresh keys for every purpose."""
+def make_keys(folder: Path, town: str = TOWN, issued_at: int = START) -> list[KeyFile]:
+    """Fresh keys for every purpose, and the first keyset; returns the roots."""
     for purpose in PURPOSES:
-        key = KeyFile(purpose=purpose, secret=secrets.token_bytes(32))
-        write_key(key_path(folder, purpose), key)
+        write_key(key_path(folder, purpose), new_key(purpose, secrets.token_bytes))
+    roots = [new_key("root", secrets.token_bytes) for _ in range(2)]
+    rows = {p: read_key(key_path(folder, p), p).public_key for p in OPERATIONAL}
+    vaults = {1: read_key(key_path(folder, "vault"), "vault").public_key}
+    both = (roots[0].public_key, roots[1].public_key)
+    made = keysets.compose(town, rows, vaults, both, issued_at, None)
+    (folder / keysets.FILE_NAME).write_bytes(keysets.sign(made, roots[0], None).document)
+    return roots
 
 
 @contextmanager
 def open_town(folder: Path, hung: int = 3) -> Iterator[Town]:
     """A town of its own with `hung` locks."""
-    make_keys(folder / "keys")
+    roots = make_keys(folder / "keys")
     clock = Clock()
     database = open_database(str(folder / "town.db"), TOWN)
     service = open_service(TOWN, database, folder / "keys", clock, "https://key.example/open")
-    town = Town(service, clock, folder)
+    town = Town(service, clock, folder, roots)
     town.add_rooms()
     for number in range(hung):
         town.hang(number)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cloud.keyfiles import key_path, read_key
+from cloud.keysets import open_document
 from cloud.vault import open_vault
 from kannuki.cli import run
 from kannuki.enrolment import GatewayFile, TrustFile, read_file, write_file
@@ -38,7 +39,17 @@ def kannuki(capsys: pytest.CaptureFixture[str]) -> Run:
 def office(kannuki: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`kannuki cloud ...` for a town with keys and rooms; first word is the sub-command."""
     monkeypatch.setattr("cloud.clock.time.time", lambda: float(START - 300))
-    assert kannuki("keys", "init", "--dir", tmp_path / "keys")[0] == 0
+    made = kannuki(
+        "keys",
+        "init",
+        "--dir",
+        tmp_path / "keys",
+        "--with-roots",
+        tmp_path / "safe",
+        "--town",
+        TOWN,
+    )
+    assert made[0] == 0
     options = ("--database", tmp_path / "t.db", "--keys-dir", tmp_path / "keys", "--town", TOWN)
 
     def call(name: str, *argv: object) -> tuple[int, str, str]:
@@ -69,7 +80,9 @@ def test_from_calendar_to_tokens_and_files(office: Run, tmp_path: Path) -> None:
 
     assert office("trust", "--out", tmp_path / "trust.json")[0] == 0
     trust = read_file(tmp_path / "trust.json", TrustFile)
-    assert [key.role for key in trust.keys] == [1, 2, 3]
+    keyset = open_document(trust.keyset).keyset
+    assert [key.role for key in keyset.keys.values()] == [1, 2, 2, 3, 4, 5, 6, 7, 8]
+    assert list(keyset.roots) == trust.roots
 
     out_path = tmp_path / "gw.json"
     assert office("gateway-credential", "--gateway-id", "gw-1", "--out", out_path)[0] == 0
@@ -80,7 +93,7 @@ def test_from_calendar_to_tokens_and_files(office: Run, tmp_path: Path) -> None:
     assert claims.expires_at - claims.not_before == 90 * 86_400
     from protocol import keys
 
-    kdk = lock.kdk(open_vault(tmp_path / "keys", TOWN).public_key)
+    kdk = lock.kdk(open_vault(tmp_path / "keys", TOWN, [1]).public_keys)
     assert same_bytes(credential.proof_key, keys.proof_key(kdk, credential.token))
 
 
@@ -173,7 +186,7 @@ def test_migrate_makes_and_keeps(kannuki: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert kannuki("cloud", "migrate", "--database", tmp_path / "t.db")[:2] == (
             0,
-            "version 0001\n",
+            "version 0002\n",
         )
 
 

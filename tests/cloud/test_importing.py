@@ -11,6 +11,7 @@ import pytest
 from cloud.models import Booking, Credential, StatusOutbox
 from protocol import statuslist
 from protocol import token as tokens
+from protocol.statuslist import StatusList
 from tests.cloud.support import CHANGES, FIRST, START, Town, open_town
 from tests.cloud.test_calendar import at, calendar, event
 
@@ -70,6 +71,11 @@ def test_each_confirmed_booking_has_one_padded_token_and_pending_ones_none(town:
         assert claims.permissions == tokens.UNLOCK | tokens.UNLOCK_REMOTE | tokens.LOCK
 
 
+def as_held(outbox: StatusOutbox) -> StatusList:
+    """The list as a lock holds it that took this."""
+    return statuslist.in_memory(statuslist.parse(outbox.document)[1], outbox.entries)
+
+
 def test_changes_withdraw_old_tokens_and_reach_the_status_lists(town: Town) -> None:
     town.take(FIRST)
     old = live_tokens(town)
@@ -79,8 +85,8 @@ def test_changes_withdraw_old_tokens_and_reach_the_status_lists(town: Town) -> N
     gone = {claims.cti for claims in old.values()} - {claims.cti for claims in now.values()}
     assert len(gone) == 3
     with town.service.database.read() as session:
-        lists = [statuslist.parse(row.document)[1] for row in session.query(StatusOutbox)]
-    assert all(any(entry.revokes(cti, 1 << 39) for entry in lists) for cti in gone)
+        lists = [as_held(row) for row in session.query(StatusOutbox)]
+    assert all(any(entry.lists(cti) for entry in lists) for cti in gone)
 
 
 def test_unknown_room_is_refused_by_name_and_the_rest_gets_in(town: Town) -> None:
@@ -229,7 +235,7 @@ def test_more_withdrawals_than_a_list_holds_keep_the_collected_ones(
 ) -> None:
     from cloud.models import KeyLink
 
-    monkeypatch.setattr("cloud.credentials.MAX_ENTRIES", 20)
+    monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 20)
 
     def days(sequence: int, status: str) -> bytes:
         rule = "RRULE:FREQ=DAILY;COUNT=30"
@@ -251,6 +257,7 @@ def test_more_withdrawals_than_a_list_holds_keep_the_collected_ones(
         )
     assert town.take(days(1, "CANCELLED")).counts["cancelled"] == 30
     with town.service.database.read() as session:
-        listed = statuslist.parse(session.get_one(StatusOutbox, "bbbbbbbb").document)[1]
-    assert len(listed.entries) == 8 * 20
-    assert listed.revokes(kept.cti, 1 << 39)
+        outbox = session.get_one(StatusOutbox, "bbbbbbbb")
+    listed = as_held(outbox)
+    assert listed.header.count == 20
+    assert listed.lists(kept.cti)

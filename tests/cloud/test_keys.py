@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cloud import keywrap
 from cloud.issuer import OrderError
-from cloud.keyfiles import key_path, read_key
+from cloud.keyfiles import PURPOSES, key_path, read_key
 from cloud.ports import TokenOrder, WrappedKey
 from kannuki.errors import InputError
 from kannuki.messages import from_base64url, to_base64url
@@ -68,7 +68,7 @@ async def test_phone_gets_the_proof_key_that_the_lock_derives(town: Town) -> Non
     (credential,) = got["credentials"]
     raw_token = from_base64url(credential["token"])
     lock = town.locks[0]
-    expected = keys.proof_key(lock.kdk(town.service.vault.public_key), raw_token)
+    expected = keys.proof_key(lock.kdk(town.service.vault.public_keys), raw_token)
     assert phone.unwrap(credential) == expected
     assert tokens.parse(raw_token)[1].audience == credential["lock_id"] == lock.lock_id
     assert got["booking"] == {"room": "第1会議室", "starts_at": START, "ends_at": START + 3600}
@@ -160,12 +160,8 @@ async def test_database_holds_no_secret_key_or_ticket(town: Town) -> None:
     proof_key = phone.unwrap(got["credentials"][0])
     town.service.database.close()
     stored = b"".join(path.read_bytes() for path in town.folder.glob("town.db*"))
-    purposes = ("booking-issuer", "staff-issuer", "status", "vault")
-    private = [
-        read_key(key_path(town.folder / "keys", p), p).secret
-        for p in purposes  # type: ignore[arg-type]
-    ]
-    kdk = town.locks[0].kdk(town.service.vault.public_key)
+    private = [read_key(key_path(town.folder / "keys", p), p).secret for p in PURPOSES]
+    kdk = town.locks[0].kdk(town.service.vault.public_keys)
     assert from_base64url(got["credentials"][0]["token"]) in stored
     for value in (
         secret.encode(),

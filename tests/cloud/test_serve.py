@@ -20,18 +20,23 @@ from typing import Any
 import httpx
 import pytest
 
+from cloud.fleet import note_lock, offer_keyset
+from cloud.keysets import SignedKeyset
 from cloud.models import AuditRecord
 from kannuki.backoff import Backoff
 from kannuki.broker import broker_spec
 from kannuki.messages import (
     AuditEvent,
     CommandResult,
+    DocumentPut,
     EventAck,
     GatewayState,
     LockState,
     Message,
     RelayOpen,
     StatusPut,
+    TimeAnswer,
+    TimeRequest,
     decode,
     encode,
     split_topic,
@@ -40,8 +45,10 @@ from kannuki.messages import (
 from kannuki.mqtt import LinkSettings, MqttLink, Will
 from kannuki.settings import free_port, write_secret_file
 from kannuki.supervisor import Child, ChildSpec, Supervisor
-from protocol import audit, statuslist
-from tests.cloud.support import CHANGES, FIRST, TOWN
+from protocol import audit, signedtime, statuslist
+from protocol.keyset import ROLE_ACK, ROLE_TIME, Keyset
+from protocol.verify import verify_document
+from tests.cloud.support import CHANGES, CRYPTO, FIRST, TOWN
 from tests.cloud.support import Town as Office
 from tests.cloud.test_keys import Phone
 from tests.cloud.web import STAFF
@@ -65,7 +72,7 @@ class Gateway:
             assert not received.retain
             command = decode("command", received.payload)
             self.heard.append((parts[1], command))
-            if self.answers and isinstance(command, StatusPut):
+            if self.answers and isinstance(command, StatusPut | DocumentPut):
                 result = CommandResult(id=command.id, ok=True, version=command.version)
                 await self.say(parts[1], "response", result)
             if self.answers and isinstance(command, RelayOpen):
@@ -123,6 +130,12 @@ async def until(condition: Any) -> None:
             if await met if asyncio.iscoroutine(met) else met:
                 return
             await asyncio.sleep(0.02)
+
+
+async def listening(running: Running) -> None:
+    """The service hears what is said: all its subscriptions are made when it connects."""
+    await running.gateway.say("gw-1", "state", GatewayState(online=True))
+    await until(lambda: is_online(running, True))
 
 
 def serve_spec(office: Office, broker_port: int) -> ChildSpec:
@@ -235,11 +248,12 @@ async def test_lock_is_reachable_only_while_a_gateway_is_there(running: Running)
 
 async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running: Running) -> None:
     gateway, office = running.gateway, running.office
+    await listening(running)
     lock = office.locks[0]
     lock.record(audit.DOOR_STATE, audit.DOOR_OPEN)
-    raw, seal = lock.batch(office.service.vault.public_key, lock.records)
-    event = AuditEvent(id="e-1", lock=lock.lock_id, batch=raw, seal=seal)
-    forged = AuditEvent(id="e-2", lock=lock.lock_id, batch=raw, seal=bytes(16))
+    raw, seal = lock.parcel(office.service.vault.public_keys, lock.records)
+    event = AuditEvent(id="e-1", lock=lock.lock_id, parcel=raw, seal=seal)
+    forged = AuditEvent(id="e-2", lock=lock.lock_id, parcel=raw, seal=bytes(16))
     for message in (event, event, forged):
         await gateway.say("gw-1", "event", message)
     await until(lambda: len(gateway.of(EventAck)) == 3)
@@ -253,6 +267,73 @@ async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running
     assert [line["event"] for line in lines] == ["DoorState"]
     alarms = await running.get("/v1/staff/alarms")
     assert [(a["kind"], a["times"]) for a in alarms] == [("AUDIT_BAD_SEAL", 1)]
+
+
+async def test_records_are_acknowledged_to_the_lock_once_they_are_kept(running: Running) -> None:
+    gateway, office = running.gateway, running.office
+    gateway.answers = True
+    await listening(running)
+    lock = office.locks[0]
+    for seq in (1, 2, 3):
+        lock.record(audit.DOOR_STATE, audit.DOOR_OPEN)
+        raw, seal = lock.parcel(office.service.vault.public_keys, lock.records)
+        event = AuditEvent(id=f"e-{seq}", lock=lock.lock_id, parcel=raw, seal=seal)
+        await gateway.say("gw-1", "event", event)
+    await until(lambda: [c for c in gateway.of(DocumentPut) if c.version == 3])
+    last = gateway.of(DocumentPut)[-1]
+    signed, head = audit.parse_ack(last.document)
+    keyset = office.service.keyset.keyset
+    assert verify_document(keyset, CRYPTO, signed, ROLE_ACK, audit.ACK_CONTEXT)
+    assert (last.what, head.seq, head.record_hash) == ("ack", 3, lock.head().record_hash)
+    await until(lambda: delivered(running))
+
+
+async def delivered(running: Running) -> bool:
+    told = (await running.get("/v1/staff/fleet"))["documents"]
+    return bool(told) and all(d["acknowledged_version"] == d["version"] for d in told)
+
+
+async def test_lock_that_asks_for_the_time_is_answered_at_once(running: Running) -> None:
+    gateway = running.gateway
+    await listening(running)
+    before = (await running.get("/v1/town"))["now"]
+    for lock_id, nonce in (("bbbbbbbb", b"short"), ("no-lock", bytes(16))):
+        asked = TimeRequest(id="t-bad", lock=lock_id, nonce=nonce)
+        await gateway.say("gw-1", "request", asked)
+    good = TimeRequest(id="t-16", lock="bbbbbbbb", nonce=bytes(16))
+    async with asyncio.timeout(BOUND_S):
+        while not gateway.of(TimeAnswer):
+            await gateway.say("gw-1", "request", good)
+            await asyncio.sleep(0.1)
+    after = (await running.get("/v1/town"))["now"]
+    answer = gateway.of(TimeAnswer)[0]
+    assert {told.id for told in gateway.of(TimeAnswer)} == {"t-16"}
+    signed, told = signedtime.parse(answer.document)
+    keyset = running.office.service.keyset.keyset
+    assert verify_document(keyset, CRYPTO, signed, ROLE_TIME, signedtime.TIME_CONTEXT)
+    assert (answer.id, told.lock_id, told.nonce, told.error_s) == ("t-16", "bbbbbbbb", bytes(16), 2)
+    assert before <= told.t <= after
+
+
+async def test_lock_with_an_older_keyset_gets_the_newest(running: Running) -> None:
+    gateway = running.gateway
+    gateway.answers = True
+    keyset = running.office.service.keyset
+    newer = LockState(reachable=True, seen_at=1, keyset_version=keyset.keyset.version)
+    await gateway.say("aaaaaaaa", "state", newer)
+    with running.office.service.database.write() as session:
+        report = LockState(reachable=True, seen_at=1, keyset_version=1)
+        assert note_lock(session, "bbbbbbbb", report, 1)
+        other = SignedKeyset(b"document", replace_version(keyset.keyset, 2))
+        offer_keyset(session, "bbbbbbbb", other, 1)
+    await until(lambda: gateway.of(DocumentPut))
+    (put,) = gateway.of(DocumentPut)
+    assert (put.what, put.version, put.document) == ("keyset", 2, b"document")
+
+
+def replace_version(keyset: Keyset, version: int) -> Keyset:
+    rows = list(keyset.keys.values())
+    return Keyset(keyset.town, version, 1, rows, keyset.vaults, keyset.roots)
 
 
 async def test_relay_reaches_the_lock_and_a_lost_gateway_is_noticed(running: Running) -> None:
@@ -286,7 +367,7 @@ async def is_online(running: Running, wanted: bool) -> bool:
 
 async def test_garbage_on_every_topic_is_dropped_and_the_service_goes_on(running: Running) -> None:
     gateway = running.gateway
-    for channel in ("state", "event", "response"):
+    for channel in ("state", "event", "request", "response"):
         for payload in (b"", b"\xff", b"{}", b"[" * 5000, b'{"kind":"audit"}', b"x" * 70_000):
             await gateway.link.publish(topic(TOWN, "gw-1", channel), payload)
     await gateway.link.publish(topic(TOWN, "../x y", "event"), b"{}")

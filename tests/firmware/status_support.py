@@ -29,6 +29,7 @@ class Watched(MemoryStorage):
         self.largest = 0
         self.states: list[dict[str, bytes]] = []
         self.fails: dict[str, int] = {}  # a method -> how many calls of it go well before one fails
+        self.landed = False  # whether an append that fails has added its bytes all the same
         self.unreadable: set[str] = set()
 
     def read(self, name: str, offset: int = 0, size: int = -1) -> bytes | None:
@@ -37,10 +38,13 @@ class Watched(MemoryStorage):
             raise OSError(5)
         data = super().read(name, offset, size)
         self.reads += 1
-        self.largest = max(self.largest, len(data or b""))
+        self.largest = max(self.largest, size)
         return data
 
     def append(self, name: str, data: bytes) -> None:
+        landed = self.landed and self.fails.get("append") == 0
+        if landed:
+            super().append(name, data)
         self._may("append")
         self.largest = max(self.largest, len(data))
         super().append(name, data)

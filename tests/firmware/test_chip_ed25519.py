@@ -120,7 +120,7 @@ class TestFieldInMachineWords(unittest.TestCase):
         from firmware.core import ed25519_fast as fast
 
         fast.encoded_double_scalar(1, table(BASE), 1, table(BASE))  # sets the constants
-        mul, square = bytes((1, 10, 8, 9, 0)), bytes((4, 10, 8, 8, 0))
+        mul, square = bytes((1, 10, 8, 9, 0)), bytes((1, 10, 8, 8, 0))
         patterns = [
             lambda i: 8198,
             lambda i: -8198,
@@ -188,6 +188,16 @@ class TestBoot(unittest.TestCase):
             self.assertIn("known answers", ed25519.boot())
             self.assertIn("known answers", ed25519.arithmetic())
             self.assertFalse(ed25519.verify(key, message, signature))
+
+    def test_arithmetic_that_needs_more_memory_than_there_is_leaves_it_to_integers(self):
+        def greedy(s, base, h, key):
+            raise MemoryError("no heap for this")
+
+        good = [("integers", curve.encoded_double_scalar)]
+        ed25519.candidates = lambda: [("greedy", greedy)] + good
+        self.assertEqual(ed25519.boot(), "integers")
+        ed25519.candidates = lambda: [("greedy", greedy)]
+        self.assertIn("known answers", ed25519.boot())
 
     def test_wrong_machine_words_leave_it_to_integers(self):
         key, message, signature = _good()

@@ -20,7 +20,7 @@ from simulator.chip_board import micropython
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHIPS = ROOT / "tests" / "firmware" / "chips"
-STEPS, LONG_STEPS = 12, 60
+STEPS, LONG_STEPS = 12, 40
 SEED, LONG_SEEDS = 1, range(10, 13)
 CHIP_HEAP = "128k"  # about 64 kB on a chip, where objects have half the size
 

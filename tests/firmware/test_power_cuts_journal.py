@@ -254,3 +254,34 @@ def test_a_segment_that_cannot_be_read_takes_no_counter_of_the_others_with_it() 
     assert kept.memory.pin_failures == 9
     write(kept)
     assert boot(storage).memory.pin_failures == 9
+
+
+def test_a_checkpoint_that_cannot_be_read_is_done_without() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    kept.append(TimeBound(0), audit.PIN_ATTEMPT, 0, 0, None, 9)
+    write(kept, 5)
+    storage.unreadable = {"journal/00000005.state"}
+    kept = boot(storage)
+    assert (kept.memory.pin_failures, kept.memory.seq) == (9, 6)
+
+
+def test_a_segment_deleted_though_storage_said_no_is_a_gap_like_any_other() -> None:
+    storage = Failing()
+    kept = boot(storage)
+    write(kept, 3 * SLOTS)
+    delete = storage.delete
+
+    def deletes_and_complains(name: str) -> None:
+        delete(name)
+        raise OSError(5)
+
+    storage.delete = deletes_and_complains  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="5"):
+        write(kept)
+    storage.delete = delete  # type: ignore[method-assign]
+    write(kept)
+    raw = kept.read(1, 100)
+    assert [audit.decode_record(r).seq for r in raw] == list(range(5, 15))
+    gap = audit.decode_record(raw[-1])
+    assert (gap.event, gap.code, gap.value) == (audit.GAP, 4, 5)

@@ -264,25 +264,45 @@ def test_a_delta_in_the_middle_of_an_upload_takes_its_place(
     assert state(boot(storage)) == (9, raw)
 
 
+@pytest.mark.parametrize("named", [2, 150, 250])
+def test_an_upload_does_not_go_on_where_a_failed_delta_has_written(
+    storage: Watched, store: StatusStore, named: int
+) -> None:
+    assert give(store, 1, entries(1)) == (OK, None)
+    raw = pack(entries(*range(300)))
+    document = signed(9, raw)
+    assert store.take_part(document, 0, raw[:1600], NOW, trusted) == (OK, 1600)
+    assert give_delta(store, 2, entries(*range(named)), entries(*range(200))) == REFUSED
+    assert store.take_part(document, 1600, raw[1600:], NOW, trusted) == (OK, 0)
+    assert bring(store, document, raw) == (OK, None)
+    assert state(boot(storage)) == (9, raw)
+
+
 # --- storage ---
 
 
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize("by_delta", [False, True])
 @pytest.mark.parametrize(("method", "calls"), [("delete", 1), ("append", 5), ("read", 2)])
 def test_when_storage_fails_the_old_list_stays_and_the_next_try_succeeds(
-    storage: Watched, store: StatusStore, method: str, calls: int
+    storage: Watched, store: StatusStore, method: str, calls: int, by_delta: bool, landed: bool
 ) -> None:
-    old, new = entries(*range(100)), entries(*range(300))
-    assert give(store, 1, old) == (OK, None)
+    listed = entries(*range(100))
+    assert give(store, 1, listed) == (OK, None)
     for call in range(calls):
-        storage.fails = {method: call}
-        assert give(store, 2, new) == (reasons.STORAGE, None)
+        old, version = listed, store.current.version
+        listed = old | entries(*range(1000 * call + 1000, 1000 * call + 1200))
+        storage.fails, storage.landed = {method: call}, landed
+        for result in (reasons.STORAGE, OK):
+            if by_delta:
+                given = give_delta(store, version + 1, listed, listed - old)
+            else:
+                given = give(store, version + 1, listed)
+            assert given == (result, None)
+            held_now = (version, pack(old)) if result else (version + 1, pack(listed))
+            assert state(store) == held_now
         assert storage.fails == {}
-        assert state(store) == state(boot(storage)) == (1, pack(old))
-        storage.fails = {method: call}
-        assert give_delta(store, 2, new, new - old) == (reasons.STORAGE, None)
-        assert state(store) == state(boot(storage)) == (1, pack(old))
-    assert give(store, 2, new) == (OK, None)
-    assert state(boot(storage)) == (2, pack(new))
+        assert state(boot(storage)) == held_now
 
 
 def test_a_rotten_newest_file_falls_back_to_the_one_before(
@@ -300,6 +320,12 @@ def test_a_rotten_newest_file_falls_back_to_the_one_before(
     for size in range(len(good[newest])):
         storage.files[newest] = good[newest][:size]
         assert state(boot(storage)) == (1, pack(entries(1)))
+
+
+def test_a_rotten_length_does_not_make_the_boot_ask_for_all_the_memory(storage: Watched) -> None:
+    storage.files = dict.fromkeys(NAMES, b"\xff" * 70_000)
+    assert state(boot(storage)) == (0, b"")
+    assert storage.largest <= MAX_DOCUMENT_BYTES
 
 
 def test_unreadable_files_do_not_stop_the_boot_nor_the_next_list(
@@ -353,6 +379,7 @@ def test_nothing_reads_or_writes_more_than_a_chunk_at_once(
     assert give_delta(store, 2, old | entries(5, 7), entries(5, 7)) == (OK, None)
     boot(storage)
     assert storage.largest == CHUNK_BYTES
+    assert max(len(data) for data in storage.files.values()) > 16_000
 
 
 def test_the_largest_header_fits(store: StatusStore) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firmware.core.statusstore import StatusStore
+from firmware.core.statusstore import CHUNK_BYTES, StatusStore
 from protocol import reasons
 from protocol.session import OK
 from protocol.statuslist import HOUR_S
@@ -147,6 +147,22 @@ def test_no_file_is_whole_before_everything_is_checked(
         left = MemoryStorage()
         left.files = files
         assert state(boot(left)) == (1, pack(old))
+
+
+def test_a_file_that_ends_with_a_chunk_is_not_whole_before_everything_is_checked_either(
+    storage: Watched, store: StatusStore
+) -> None:
+    dear = entries(10_000)  # behind all others
+    assert give(store, 1, dear) == (OK, None)
+    head, how = 10, {"kept_from_hour": 256, "issued_at": 1}  # numbers that make the lengths meet
+    fits = []
+    for count in range(40, 200):
+        raw = pack(entries(*range(count)))
+        if (head + len(signed(24, raw, **how)) + len(raw)) % CHUNK_BYTES == 0:
+            fits.append(count)
+            assert give(store, 24, entries(*range(count)), **how) == REFUSED
+            assert state(boot(storage)) == (1, pack(dear))
+    assert len(fits) > 1
 
 
 ODD = (

@@ -51,7 +51,7 @@ class Building:
     def write_file(self, locks: list[str]) -> None:
         keys = {lock: credential(lock) for lock in locks}
         entries = [
-            LockCredential(lock_id=lock, token=key.raw_token, proof_key=key.proof_key)
+            LockCredential(lock_id=lock, token=key.raw_token, proof_key=key.proof_keys[lock])
             for lock, key in keys.items()
         ]
         content = GatewayFile(town=TOWN, gateway_id=GATEWAY, locks=entries)

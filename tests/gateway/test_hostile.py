@@ -8,17 +8,39 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.machine import Settings, housekeeping
+from gateway.machine import Pending, Settings, errands, steps
 from gateway.machine import values as v
+from gateway.machine.documents import Bookmarks
 from gateway.machine.housekeeping import Visit
+from gateway.machine.link import Phase
 from gateway.machine.lockstate import StateError, read
 from gateway.machine.outbox import Outbox
 from gateway.store import SqliteStore
 from kannuki import messages
-from kannuki.messages import RelayClose, RelayOpen, RelaySend, StatusPut
-from protocol import audit, cbor, session
-from protocol.audit import Batch
-from tests.gateway.fakelock import LOCK_A, LOCK_B, T0, credential, deterministic
+from kannuki.messages import (
+    DocumentPut,
+    RelayClose,
+    RelayOpen,
+    RelaySend,
+    StatusPut,
+    TimeAnswer,
+)
+from protocol import cbor, cose, reasons, session
+from tests.gateway.fakelock import (
+    LOCK_A,
+    LOCK_B,
+    STRANGER,
+    T0,
+    ack_document,
+    config_document,
+    credential,
+    deterministic,
+    keyset_document,
+    signed,
+    status_document,
+    status_entries,
+    time_document,
+)
 from tests.gateway.world import World
 
 DEVICES = st.sampled_from([LOCK_A, LOCK_B, "gw-1", "nobody"])
@@ -35,6 +57,26 @@ COMMANDS = st.one_of(
         id=IDS,
         document=st.binary(max_size=40),
         version=st.integers(-2, 1 << 65),
+        entries=st.binary(max_size=20),
+        base_version=st.none() | st.integers(-2, 1 << 65),
+        additions=st.none() | st.binary(max_size=20),
+        expires_at=TIMES,
+    ),
+    st.builds(
+        DocumentPut,
+        id=IDS,
+        what=st.sampled_from(["keyset", "config", "ack"]),
+        document=st.binary(max_size=40)
+        | st.sampled_from(
+            [keyset_document(2), config_document(LOCK_A, 2), ack_document(LOCK_B, 2)]
+        ),
+        version=st.just(2) | st.integers(-2, 1 << 65),
+        expires_at=TIMES,
+    ),
+    st.builds(
+        TimeAnswer,
+        id=IDS,
+        document=st.binary(max_size=40) | st.just(time_document(LOCK_A, bytes(16), T0)),
         expires_at=TIMES,
     ),
 )
@@ -77,6 +119,8 @@ class Disordered(World):
         else:
             self.wall_ahead += first
         self.carry_out()
+        links = gateway._links._links.values()
+        assert sum(link.phase is not Phase.DOWN for link in links) <= self.settings.max_links
 
 
 @settings(max_examples=150, deadline=None)
@@ -117,11 +161,25 @@ def test_a_state_of_any_form_is_read_or_refused(value):
         reported = read(value)
     except StateError:
         return
-    assert reported.published(T0, 1).reachable
+    assert reported.published(T0).reachable
+
+
+STATE = {
+    1: 1, 2: 1, 3: 0, 4: 9, 5: T0, 6: None, 7: 5, 8: 1, 9: 1, 10: 1, 11: 0, 12: 0, 13: False, 14: 0,
+}  # fmt: skip
+
+
+@given(st.sampled_from(sorted(STATE)), VALUES)
+def test_a_state_with_any_member_wrong_is_read_or_refused(key, value):
+    try:
+        reported = read({**STATE, key: value})
+    except StateError:
+        return
+    messages.decode("state", messages.encode(reported.published(T0)))
 
 
 class NoStore:
-    """Nothing pending, nothing known; whatever is put in shows."""
+    """Something pending of every kind, nothing known; whatever is put in shows."""
 
     def __init__(self) -> None:
         self.put: list[object] = []
@@ -129,22 +187,69 @@ class NoStore:
     def next_seq(self, _lock: str, _epoch: int) -> int | None:
         return None
 
-    def pending_status(self, _lock: str) -> None:
-        return None
+    def pending(self, lock: str, what: str) -> Pending:
+        entries = status_entries(4)
+        if what == "status":
+            document = status_document(lock, 2, entries=entries)
+            return Pending(2, document, entries, 0, entries)
+        return Pending(2, {"keyset": keyset_document(2)}.get(what, config_document(lock, 2)))
 
     def put_event(self, event: object, *_position: object) -> None:
         self.put.append(event)
 
 
+def visit_with_state(store: NoStore) -> Visit:
+    """A visit that knows the lock's state and has asked for the next thing."""
+    visit = Visit(
+        LOCK_A,
+        credential(LOCK_A),
+        store,
+        deterministic("v"),
+        "gw-1",
+        Settings(status_piece_bytes=8),
+        lambda _time: False,
+        Bookmarks(),
+    )
+    visit._session.request = lambda *request: [("send", cbor.encode(list(request)))]
+    visit._on_event("outcome", [session.Outcome(session.OK, {}, 0, bytes(32))])
+    visit._on_event("reply", [session.OK, STATE])
+    return visit
+
+
+def asked(visit: Visit) -> str:
+    return type(visit._asked).__name__
+
+
 def visit_at_records(store: NoStore) -> Visit:
     """A visit that has just asked for records from 5 on."""
-    visit = Visit(LOCK_A, credential(LOCK_A), store, deterministic("v"), "gw-1", 24)
-    visit._session.request = lambda operation, argument: [("send", cbor.encode(argument))]
-    visit._asked = session.REQUEST_STATE
-    state = {1: 1, 2: 1, 3: 0, 4: 9, 5: None, 6: None, 7: 5, 8: 1}
-    steps = visit._on_event("reply", [session.OK, state], T0)
-    assert isinstance(steps[-1], housekeeping.Say)
+    visit = visit_with_state(store)
+    for _ in range(10):
+        if asked(visit) != "RecordsChore":
+            visit._on_event("reply", [reasons.STORAGE, None])
+    assert asked(visit) == "RecordsChore"
     return visit
+
+
+REPLIES = st.tuples(
+    st.sampled_from([session.OK, session.OK, session.OK, reasons.OTHER_BASE, reasons.FULL, 99]),
+    st.sampled_from([2, [8, 0], [16, 0], [24, 0], [None, 2], [None, 0], [0, 0], [T0, None]])
+    | VALUES,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(REPLIES, min_size=1, max_size=40))
+def test_a_lock_that_replies_anything_to_anything_ends_the_visit_or_goes_on(replies):
+    visit = visit_with_state(NoStore())
+    for reply in replies:
+        try:
+            found = visit._on_event("reply", list(reply))
+        except steps.Broken:
+            return
+        assert found, "neither asks on nor ends"
+        if isinstance(found[-1], steps.Failed | steps.Finished):
+            return
+        assert isinstance(found[-1], steps.Say)
 
 
 @given(VALUES)
@@ -152,35 +257,56 @@ def test_an_audit_reply_of_any_form_is_stored_whole_or_not_at_all(value):
     store = NoStore()
     visit = visit_at_records(store)
     try:
-        visit._on_event("reply", [session.OK, value], T0)
-    except housekeeping._Broken:
+        visit._on_event("reply", [session.OK, value])
+    except steps.Broken:
         assert store.put == []
     else:
-        raise AssertionError("no such value is a batch")
+        raise AssertionError("no such value is a parcel")
 
 
 @given(
-    st.lists(st.integers(0, 12), min_size=1, max_size=4),
+    st.integers(0, 12) | st.integers((1 << 40) - 3, 1 << 41),
+    st.integers(0, 30) | st.just(1 << 50),
     st.sampled_from([LOCK_A, LOCK_B]),
     st.integers(1, 2),
 )
-def test_only_records_that_go_on_where_we_asked_are_stored(seqs, lock, epoch):
-    records = [
-        audit.encode_record(audit.Record(seq, None, 1, 0, 0, None, bytes(32))) for seq in seqs
-    ]
-    raw = audit.encode_batch(Batch(lock, 1, epoch, records))
+def test_only_parcels_that_go_on_where_we_asked_are_stored(first, count, lock, epoch):
+    raw = cbor.encode([lock, 1, epoch, first, count, bytes(16), b"hidden"])
     store = NoStore()
     visit = visit_at_records(store)
-    good = (
-        seqs[0] >= 5
-        and all(b == a + 1 for a, b in zip(seqs, seqs[1:], strict=False))
-        and (lock, epoch) == (LOCK_A, 1)
-    )
+    is_ours = (lock, epoch) == (LOCK_A, 1)
+    good = is_ours and 0 < count <= 24 and 5 <= first and first + count - 1 < 1 << 40
     try:
-        visit._on_event("reply", [session.OK, [raw, bytes(16)]], T0)
-    except housekeeping._Broken:
+        visit._on_event("reply", [session.OK, [raw, bytes(16)]])
+    except steps.Broken:
         assert not good
+    else:
+        assert good or (is_ours and count == 0)
     assert bool(store.put) == good
+
+
+PAYLOADS = {
+    "keyset": cose.decode(keyset_document(2)).payload,
+    "config": cose.decode(config_document(LOCK_A, 2)).payload,
+    "ack": cose.decode(ack_document(LOCK_A, 2)).payload,
+    "status": cose.decode(status_document(LOCK_A, 2)).payload,
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(PAYLOADS)), st.integers(0, 6), VALUES)
+def test_a_document_with_any_member_wrong_is_accepted_or_refused_but_never_raises(
+    what, index, value
+):
+    members = cbor.decode(PAYLOADS[what])
+    members[index % len(members)] = value
+    document = signed(STRANGER, cbor.encode(members))
+    common = {"id": "x", "document": document, "version": 2, "expires_at": T0 + 9}
+    if what == "status":
+        command = StatusPut(entries=b"", **common)
+    else:
+        command = DocumentPut(what=what, **common)
+    assert errands._fault(LOCK_A, command, v.Now(T0, 0.0)) in (None, v.MALFORMED)
 
 
 def test_garbage_is_counted(world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.machine import Now, Settings
 from gateway.machine.link import Link, Phase, Use
 from gateway.machine.scheduler import Scheduler
-from protocol import frames, session
+from protocol import frames, session, timebound
 from protocol.session import Challenge
 from tests.gateway.fakelock import LOCK_A, LOCK_B, LOCK_C
 
@@ -37,7 +37,8 @@ def test_a_lock_that_says_what_it_can_take_gets_no_larger_fragments():
     link = Link()
     link.connecting(Use.RELAY, 1.0)
     link.up(509)
-    challenge = session.encode_challenge(Challenge(LOCK_A, bytes(16), None, (1, 0, 0), [1], 60))
+    said = Challenge(LOCK_A, bytes(16), timebound.unknown(), (1, 0, 0), [1], 60)
+    challenge = session.encode_challenge(said)
     assert link.join(frames.fragment(challenge, 509)[0]) == challenge
     assert max(map(len, link.cut(bytes(1000)))) == 60
 

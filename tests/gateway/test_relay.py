@@ -6,7 +6,7 @@ import pytest
 
 from gateway.machine import Settings
 from kannuki.messages import Message, RelayClose, RelayOpen, RelaySend
-from protocol import holder, session
+from protocol import holder, reasons, session
 from protocol import token as tokens
 from protocol.holder import HolderSession
 from tests.gateway.fakelock import LOCK_A, LOCK_B, LOCK_C, LOCK_D, T0, credential, deterministic
@@ -18,12 +18,18 @@ SOON = T0 + 3600
 class Phone:
     """A holder at the far end of the relay: the real holder machine and command messages."""
 
-    def __init__(self, w: World, lock: str, name: str = "s1") -> None:
+    def __init__(
+        self,
+        w: World,
+        lock: str,
+        name: str = "s1",
+        permissions: int = tokens.UNLOCK_REMOTE,
+        command: int = session.COMMAND_UNLOCK_REMOTE,
+    ) -> None:
         self.w, self.lock, self.name = w, lock, name
         self.count = 0
-        key = credential(lock, tokens.UNLOCK_REMOTE)
-        random_bytes = deterministic(name)
-        self.session = HolderSession(key, session.COMMAND_UNLOCK_REMOTE, random_bytes)
+        key = credential(lock, permissions)
+        self.session = HolderSession(key, command, deterministic(name))
 
     def next_id(self) -> str:
         self.count += 1
@@ -71,6 +77,16 @@ def test_a_resident_opens_through_cloud_broker_and_gateway(world):
     w = world([LOCK_A])
     assert Phone(w, LOCK_A).unlock().reason == session.OK
     assert w.locks[LOCK_A].openings == 1
+
+
+def test_what_opens_at_the_door_does_not_open_through_the_gateway(world):
+    w = world([LOCK_A])
+    phone = Phone(w, LOCK_A, "p", tokens.UNLOCK, session.COMMAND_UNLOCK)
+    assert phone.unlock().reason == reasons.SCOPE
+    assert w.locks[LOCK_A].openings == 0
+    phone.close()
+    phone = Phone(w, LOCK_A, "q", tokens.UNLOCK | tokens.UNLOCK_REMOTE, session.COMMAND_UNLOCK)
+    assert phone.unlock().reason == session.OK
 
 
 def test_the_record_of_a_relayed_opening_comes_home_right_after_the_session(world):

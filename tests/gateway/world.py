@@ -6,6 +6,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from gateway.machine import (
     Connect,
@@ -20,10 +21,26 @@ from gateway.machine import (
 from gateway.machine import values as v
 from gateway.store import SqliteStore
 from kannuki import messages
-from kannuki.messages import AuditEvent, CommandResult, EventAck, LockState, Message
+from kannuki.messages import (
+    AuditEvent,
+    CommandResult,
+    EventAck,
+    LockState,
+    Message,
+    TimeAnswer,
+    TimeRequest,
+)
 from protocol import audit
 from protocol.holder import Credential
-from tests.gateway.fakelock import T0, FakeLock, credential, deterministic
+from tests.gateway.fakelock import (
+    T0,
+    FakeLock,
+    aes,
+    credential,
+    deterministic,
+    kdk_of,
+    time_document,
+)
 
 GATEWAY = "gw-1"
 START_AT = 1000.0
@@ -50,6 +67,8 @@ class World:
         self.out_of_range = set(out_of_range)
         self.mute: set[str] = set()
         self.unwilling: set[str] = set()
+        self.town_tells_time = True
+        self.sign_time: Callable[[str, bytes, float], bytes] = time_document
         self.published: list[Publish] = []
         self.notes: list[Note] = []
         self.connects: list[tuple[float, str, bool]] = []
@@ -161,14 +180,24 @@ class World:
         said = [p.message for p in self.published if (p.channel, p.device) == ("state", lock)]
         return [m for m in said if isinstance(m, LockState)]
 
-    def records_home(self, lock: str) -> list[bytes]:
+    def time_requests(self) -> list[TimeRequest]:
+        said = [p.message for p in self.published if p.channel == "request"]
+        return [m for m in said if isinstance(m, TimeRequest)]
+
+    def answer_time(self, request: TimeRequest, **changes: Any) -> None:
+        """The town's answer, now, by its own clock."""
+        document = self.sign_time(request.lock, request.nonce, T0 + self.at - START_AT)
+        answer = TimeAnswer(id=request.id, document=document, expires_at=int(self.now.wall) + 5)
+        self.command(request.lock, answer.model_copy(update=changes))
+
+    def records_home(self, lock: str, kdk: bytes | None = None) -> list[bytes]:
         """What a cloud holds after these events: by epoch and seq, each once."""
         found = {}
         for event in self.events():
             if event.lock == lock:
-                batch = audit.decode_batch(event.batch)
-                for raw in batch.records:
-                    found[batch.journal_epoch, audit.decode_record(raw).seq] = raw
+                parcel = audit.decode_parcel(event.parcel)
+                for raw in audit.unpack(aes, kdk or kdk_of(lock), event.parcel, event.seal):
+                    found[parcel.journal_epoch, audit.decode_record(raw).seq] = raw
         return [found[key] for key in sorted(found)]
 
     # --- the radio ---
@@ -182,9 +211,15 @@ class World:
             elif isinstance(action, Disconnect):
                 self._hang_up(action.lock, v.CLOSED)
             elif isinstance(action, Publish):
-                self.published.append(action)
+                self._publish(action)
             else:
                 self.notes.append(action)
+
+    def _publish(self, action: Publish) -> None:
+        self.published.append(action)
+        request = action.message
+        if self.town_tells_time and isinstance(request, TimeRequest):
+            self._after(2 * self.latency_s, lambda: self.answer_time(request))
 
     def _connect(self, action: Connect) -> None:
         lock = action.lock

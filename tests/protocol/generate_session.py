@@ -49,10 +49,8 @@ def session_vectors() -> dict[str, Any]:
     reply = session.encode_reply(1, session.OK, [b"parcel", bytes(16)])
     return {
         "lock_id": LOCK,
-        "groups": [GROUP],
         "epoch": EPOCH,
         "kdk": KDK.hex(),
-        "keyset": keyset.encode(town.make_keyset()).hex(),
         "proof_key": key.hex(),
         "token": raw_token.hex(),
         "lock_nonce": LOCK_NONCE.hex(),
@@ -81,6 +79,19 @@ def session_vectors() -> dict[str, Any]:
         ).hex(),
         "requests": request_rows(),
         "group_holder": group_holder(),
+    }
+
+
+def verdicts_vectors() -> dict[str, Any]:
+    """What one lock says to many presentations."""
+    return {
+        "lock_id": LOCK,
+        "groups": [GROUP],
+        "epoch": EPOCH,
+        "kdk": KDK.hex(),
+        "keyset": keyset.encode(town.make_keyset()).hex(),
+        "hello": HELLO.hex(),
+        "challenge": GREETING[1].hex(),
         "verdicts": [verdict_row(*case) for case in verdict_cases()],
     }
 

@@ -28,7 +28,7 @@ from tests.protocol import (
     test_crypto,
 )
 from tests.protocol import generate_town as town
-from tests.protocol.generate_session import session_vectors
+from tests.protocol.generate_session import session_vectors, verdicts_vectors
 from tests.protocol.generate_town import KDK, issue, kid, public_key
 from tests.protocol.support import EPOCH, LOCK, OTHER_LOCK, TOWN
 
@@ -207,6 +207,7 @@ FILES = {
     "lockconfig": generate_documents.lockconfig_vectors,
     "signedtime": generate_documents.signedtime_vectors,
     "session": session_vectors,
+    "verdicts": verdicts_vectors,
     "frames": frames_vectors,
     "statuslist": generate_records.statuslist_vectors,
     "audit": generate_records.audit_vectors,

@@ -14,6 +14,9 @@ from protocol.keyset import IssuerKey, Keyset
 from protocol.timebound import TimeBound
 from protocol.token import Token
 from protocol.verify import Trust
+from tests.protocol.noise import Lcg as Lcg
+from tests.protocol.noise import unhex as unhex
+from tests.protocol.noise import with_bit_flipped as with_bit_flipped
 
 try:
     import cryptolib
@@ -56,10 +59,6 @@ def vectors(name):
         return json.load(file)
 
 
-def unhex(text):
-    return bytes.fromhex(text)
-
-
 def toy_signature(public_key, message):
     first = sha256(b"toy", public_key, message)
     return first + sha256(first)
@@ -74,20 +73,6 @@ class RecordingVerifier:
     def __call__(self, public_key, message, signature):
         self.calls.append((public_key, message, signature))
         return signature == toy_signature(public_key, message)
-
-
-class Lcg:
-    """Reproducible bytes on both runtimes (Numerical Recipes' generator; nothing secret)."""
-
-    def __init__(self, seed):
-        self._state = seed
-
-    def below(self, limit):
-        self._state = (self._state * 1664525 + 1013904223) & 0xFFFFFFFF
-        return (self._state >> 8) % limit
-
-    def bytes(self, length):
-        return bytes(self.below(256) for _ in range(length))
 
 
 def counting_bytes(length):
@@ -241,9 +226,3 @@ class Lock:
 def make_holder(raw_token, command=session.COMMAND_UNLOCK):
     credential = holder.Credential(raw_token, {LOCK: key_for(raw_token)})
     return holder.HolderSession(credential, command, counting_bytes)
-
-
-def with_bit_flipped(data, bit):
-    flipped = bytearray(data)
-    flipped[bit // 8] ^= 1 << (bit % 8)
-    return bytes(flipped)

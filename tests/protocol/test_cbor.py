@@ -4,7 +4,7 @@ import unittest
 
 from protocol import cbor
 from protocol.cbor import CborError, Tag
-from tests.protocol.support import Lcg, unhex
+from tests.protocol.noise import Lcg, unhex
 
 # RFC 8949 appendix A, the rows inside our subset.
 EXAMPLES = (

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import audit, cbor, cose, frames, session, statuslist
+from protocol import (
+    audit,
+    cbor,
+    cose,
+    frames,
+    keyset,
+    lockconfig,
+    session,
+    signedtime,
+    statuslist,
+)
 from protocol import token as tokens
 from protocol.cbor import CborError, Tag
 from protocol.frames import FrameError, Reassembler
@@ -76,7 +86,16 @@ def test_readers_of_documents_refuse_with_their_own_error(data: bytes) -> None:
         (statuslist.decode, statuslist.StatusListError),
         (statuslist.parse, (cose.CoseError, statuslist.StatusListError)),
         (audit.decode_record, audit.AuditError),
-        (audit.decode_batch, audit.AuditError),
+        (audit.decode_parcel, audit.AuditError),
+        (audit.decode_ack, audit.AuditError),
+        (audit.parse_ack, (cose.CoseError, audit.AuditError)),
+        (audit.decode_head, audit.AuditError),
+        (keyset.decode, keyset.KeysetError),
+        (keyset.parse, (cose.CoseError, keyset.KeysetError)),
+        (lockconfig.decode, lockconfig.LockConfigError),
+        (lockconfig.parse, (cose.CoseError, lockconfig.LockConfigError)),
+        (signedtime.decode, signedtime.SignedTimeError),
+        (signedtime.parse, (cose.CoseError, signedtime.SignedTimeError)),
     )
     for read, error in readers:
         try:
@@ -131,24 +150,58 @@ def test_any_fragments_raise_frame_error_or_make_bounded_messages(
 def test_a_built_status_list_is_readable_and_revokes_exactly_its_prefixes(
     revoked: list[tuple[bytes, int]],
 ) -> None:
-    built = statuslist.build(support.LOCK, 1, support.NOON, 0, revoked)
-    status = statuslist.decode(statuslist.encode(built))
-    assert all(status.revokes(cti, support.NOON) for cti, _ in revoked)
+    header, entries = statuslist.build(support.LOCK, 1, support.NOON, revoked)
+    status = statuslist.in_memory(statuslist.decode(statuslist.encode(header)), entries)
+    assert all(status.lists(cti) for cti, _ in revoked)
     prefixes = {cti[:6] for cti, _ in revoked}
     for other in (b"\x00" * 8, b"\xff" * 8, b"elsewher"):
-        assert status.revokes(other, support.NOON) == (other[:6] in prefixes)
+        assert status.lists(other) == (other[:6] in prefixes)
+    previous = b""
+    for at in range(0, len(entries), 8):
+        statuslist.check_order(previous, entries[at : at + 8])
+        previous = entries[at : at + 8]
 
 
-def test_more_revocations_than_a_lock_can_hold_are_refused() -> None:
-    revoked = [(n.to_bytes(8, "big"), support.T1) for n in range(statuslist.MAX_ENTRIES + 1)]
-    assert len(statuslist.build(support.LOCK, 1, support.NOON, 0, revoked[1:]).entries) == 16000
+def test_two_thousand_revocations_are_16000_bytes_and_one_more_is_refused() -> None:
+    revoked = [(n.to_bytes(8, "little"), support.T1) for n in range(statuslist.MAX_ENTRIES + 1)]
+    header, entries = statuslist.build(support.LOCK, 1, support.NOON, revoked[1:])
+    assert (header.count, len(entries)) == (2000, 16000)
+    assert all(statuslist.in_memory(header, entries).lists(cti) for cti, _ in revoked[1:])
     with pytest.raises(statuslist.StatusListError):
-        statuslist.build(support.LOCK, 1, support.NOON, 0, revoked)
+        statuslist.build(support.LOCK, 1, support.NOON, revoked)
 
 
-@given(st.binary(max_size=64), st.binary(max_size=64), st.binary(max_size=64))
-def test_different_parts_have_different_macs(first: bytes, second: bytes, third: bytes) -> None:
+HOURS = st.integers(support.T1 // 3600, support.T1 // 3600 + 9)
+NAMES = st.integers(0, 30).map(lambda n: n.to_bytes(8, "little"))
+WITHDRAWN = st.lists(st.tuples(NAMES, HOURS.map(lambda hour: 3600 * hour)), max_size=40)
+
+
+@given(WITHDRAWN, WITHDRAWN, HOURS, HOURS)
+def test_a_delta_gives_the_very_list_that_the_town_builds(
+    old: list[tuple[bytes, int]], new: list[tuple[bytes, int]], first: int, second: int
+) -> None:
+    kept, later = min(first, second), max(first, second)
+    older = statuslist.in_memory(*statuslist.build(support.LOCK, 1, 5, old, None, kept))
+    _, added = statuslist.build(support.LOCK, 2, 5, new, None, later)
+    whole, entries = statuslist.build(support.LOCK, 2, 5, [*old, *new], None, later)
+    made = b"".join(statuslist.merge(older, added, later))
+    assert made == entries
+    assert statuslist.in_memory(whole, made).header.count == len(made) // 8
+
+
+@given(st.lists(st.binary(max_size=32), min_size=4, max_size=4), st.integers(0, 2), st.data())
+def test_different_parts_have_different_macs(
+    parts: list[bytes], at: int, data: st.DataObject
+) -> None:
+    """Moving bytes from one part to the next changes every MAC."""
     key = bytes(32)
-    usual = session.presentation_mac(key, first, second)
-    other = session.presentation_mac(key, first + third, second[len(third) :])
-    assert (usual == other) == (third == b"")
+    hello, challenge, presentation, outcome = parts
+    cut = data.draw(st.integers(0, len(parts[at])))
+    moved = list(parts)
+    moved[at], moved[at + 1] = parts[at][:cut], parts[at][cut:] + parts[at + 1]
+    usual = session.transcript((hello, challenge), presentation, outcome)
+    other = session.transcript((moved[0], moved[1]), moved[2], moved[3])
+    assert (usual == other) == (moved == parts)
+    first = session.presentation_mac(key, (hello, challenge), presentation)
+    second = session.presentation_mac(key, (moved[0], moved[1]), moved[2])
+    assert (first == second) == (moved[:3] == parts[:3])

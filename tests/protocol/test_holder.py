@@ -3,15 +3,18 @@
 import unittest
 
 from protocol import cbor, holder, reasons, session
-from protocol.holder import Credential, CredentialError
+from protocol.holder import Credential, CredentialError, HolderSession
 from protocol.session import Outcome, SessionError
+from protocol.timebound import unknown
 from protocol.verify import Allowed
 from tests.protocol.support import (
+    GROUP,
     LOCK,
     NOON,
     OTHER_LOCK,
     Lcg,
     Lock,
+    counting_bytes,
     issue,
     key_for,
     make_challenge,
@@ -41,8 +44,8 @@ class HolderCase(unittest.TestCase):
         outcome = Outcome(session.OK, {2: 5000}, 9, b"h" * 32) if outcome is None else outcome
         raw = session.encode_outcome(outcome)
         key = self.key if key is None else key
-        self.bound = session.transcript(self.lock.challenge, presentation, raw)
-        return raw + session.outcome_mac(key, self.lock.challenge, presentation, mac, raw)
+        self.bound = session.transcript(self.lock.greeting, presentation, raw)
+        return raw + session.outcome_mac(key, self.lock.greeting, presentation, mac, raw)
 
     def opened(self):
         """Brings the session to the point where requests may be made."""
@@ -87,9 +90,22 @@ class TestSession(HolderCase):
         self.assertRaises(SessionError, self.holder.request, 1, None)
         message = self.presented()
         self.assertRaises(SessionError, self.holder.request, 1, None)
-        refused = Outcome(reasons.EXPIRED, {}, 9, bytes(32))
+        refused = Outcome(reasons.REVOKED, {}, 9, bytes(32))
         self.holder.receive(self.answer(message, refused))
         self.assertRaises(SessionError, self.holder.request, 1, None)
+
+    def test_documents_may_be_brought_where_only_the_time_stood_in_the_way(self):
+        for reason in sorted(reasons.NAMES):
+            self.setUp()
+            refused = Outcome(reason, {}, 9, bytes(32))
+            self.holder.receive(self.answer(self.presented(), refused))
+            if reason in session.OPEN_FOR_DOCUMENTS:
+                ((event, sent),) = self.holder.request(session.REQUEST_TIME, b"document")
+                self.assertEqual(event, holder.SEND)
+                events = self.holder.receive(self.reply(sent, value=[5, 9]))
+                self.assertEqual(events, [(holder.REPLY, 0, [5, 9])])
+            else:
+                self.assertRaises(SessionError, self.holder.request, 7, b"document")
 
     def test_one_request_at_a_time(self):
         self.opened()
@@ -104,7 +120,44 @@ class TestSession(HolderCase):
 
     def test_a_token_that_cannot_be_read_is_no_credential(self):
         for raw in (b"", b"junk", self.raw[:-1], bytes(300)):
-            self.assertRaises(CredentialError, Credential, raw, bytes(32))
+            self.assertRaises(CredentialError, Credential, raw, {LOCK: bytes(32)})
+
+
+class TestGroup(unittest.TestCase):
+    """One token, one proof key for each lock; the challenge says which."""
+
+    LOCKS = (LOCK, OTHER_LOCK, "higashig")
+
+    def setUp(self):
+        self.raw = issue(audience=GROUP)
+        self.keys = {lock_id: key_for(self.raw, lock_id) for lock_id in self.LOCKS}
+
+    def holder(self):
+        machine = HolderSession(Credential(self.raw, self.keys), 1, counting_bytes)
+        machine.start()
+        return machine
+
+    def test_the_key_of_the_lock_in_the_challenge_is_used(self):
+        for lock_id in self.LOCKS:
+            lock = Lock(lock_id=lock_id, groups=[GROUP])
+            ((event, message),) = self.holder().receive(lock.challenge)
+            self.assertEqual(event, holder.SEND)
+            self.assertIsInstance(lock.judge(message, NOON), Allowed)
+
+    def test_a_lock_that_claims_to_be_another_gets_a_useless_proof(self):
+        honest = Lock(lock_id=LOCK, groups=[GROUP])
+        ((_, message),) = self.holder().receive(make_challenge(lock_id=OTHER_LOCK))
+        self.assertEqual(honest.judge(message, NOON).reason, reasons.BAD_MAC)
+
+    def test_a_lock_outside_the_group_is_the_wrong_room(self):
+        events = self.holder().receive(make_challenge(lock_id="nishiguc"))
+        self.assertEqual(events, [(holder.WRONG_ROOM, "nishiguc")])
+
+    def test_a_credential_without_keys_presents_nothing(self):
+        machine = HolderSession(Credential(self.raw, {}), 1, counting_bytes)
+        machine.start()
+        events = machine.receive(make_challenge())
+        self.assertEqual(events, [(holder.WRONG_ROOM, LOCK)])
 
 
 class TestImpostor(HolderCase):
@@ -150,9 +203,17 @@ class TestImpostor(HolderCase):
         self.assertBroken(self.holder.receive(self.lock.challenge))
 
     def test_another_wire_version_is_not_answered(self):
-        challenge = session.Challenge(LOCK, bytes(16), None, (0, 0, 0), [3], 100, version=9)
-        self.holder.start()
-        self.assertBroken(self.holder.receive(session.encode_challenge(challenge)))
+        for version in (0, 2, 9):
+            self.setUp()
+            members = (LOCK, bytes(16), unknown(), (0, 0, 0), [3], 100, version)
+            self.holder.start()
+            challenge = session.encode_challenge(session.Challenge(*members))
+            self.assertBroken(self.holder.receive(challenge))
+
+    def test_an_outcome_over_another_greeting_is_not_believed(self):
+        message = self.presented()
+        self.lock.greeting = (session.encode_hello(0), self.lock.challenge)
+        self.assertBroken(self.holder.receive(self.answer(message)))
 
     def test_an_unauthenticated_refusal_is_only_advisory(self):
         for reason in (reasons.BUSY, reasons.BAD_MAC):

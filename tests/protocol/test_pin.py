@@ -5,12 +5,17 @@ import unittest
 from protocol import ff1, pin
 from protocol.pin import Pin, PinError
 from protocol.timebound import TimeBound
-from tests.protocol.support import LOCK, OTHER_LOCK, T0, unhex, vectors
-
-try:
-    import cryptolib
-except ImportError:
-    cryptolib = None
+from tests.protocol.support import (
+    LOCK,
+    OTHER_LOCK,
+    T0,
+    T1,
+    aes,
+    cryptolib,
+    make_status,
+    unhex,
+    vectors,
+)
 
 NIST_KEY = "2b7e151628aed2a6abf7158809cf4f3cef4359d8d580aa4f7f036d6f04fc6a94"
 NUMERALS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -30,15 +35,6 @@ NIST_SAMPLES = (
 )
 QUARTER = T0 // pin.QUARTER_S * pin.QUARTER_S
 CIPHER_KEY = bytes(range(32))
-
-
-def aes(key):
-    """AES of the runtime: MicroPython's cryptolib (no 192-bit keys), or the PC's library."""
-    if cryptolib is not None:
-        return lambda block: cryptolib.aes(key, 1).encrypt(block)
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-    return lambda block: Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(block)
 
 
 def number(numerals, radix):
@@ -79,7 +75,7 @@ class TestPin(unittest.TestCase):
         for row in kept["pins"]:
             made = Pin(row["starts_at"], row["quarters"], row["serial"])
             self.assertEqual(pin.encode(block, kept["lock_id"], made), row["digits"])
-            self.assertEqual(pin.revocation_name(kept["lock_id"], made), unhex(row["name"]))
+            self.assertEqual(pin.name(kept["lock_id"], made), unhex(row["name"]))
 
     def test_every_length_and_serial_comes_back(self):
         for quarters in pin.LENGTHS_QUARTERS:
@@ -108,6 +104,20 @@ class TestPin(unittest.TestCase):
                     if Pin(quarter * pin.QUARTER_S, quarters, 0).fits(at, True):
                         good += pin.SERIALS
             self.assertEqual(good, 7232)
+
+    def test_each_pin_has_a_name_of_its_own_that_the_status_list_can_hold(self):
+        usual = Pin(QUARTER, 8, 0)
+        named = [
+            pin.name(LOCK, usual),
+            pin.name(OTHER_LOCK, usual),
+            pin.name(LOCK, Pin(QUARTER + pin.QUARTER_S, 8, 0)),
+            pin.name(LOCK, Pin(QUARTER, 10, 0)),
+            pin.name(LOCK, Pin(QUARTER, 8, 1)),
+        ]
+        self.assertEqual([len(each) for each in named], [pin.PIN_NAME_BYTES] * 5)
+        self.assertEqual(len(set(named)), 5)
+        status = make_status([(named[0], T1)])
+        self.assertEqual([status.lists(each) for each in named], [True] + [False] * 4)
 
     def test_what_is_no_pin_is_refused(self):
         for text in (

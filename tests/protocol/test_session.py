@@ -5,11 +5,12 @@ import unittest
 from protocol import cbor, reasons, session
 from protocol.crypto import hmac_sha256, sha256
 from protocol.session import Challenge, Outcome, SessionError
-from protocol.timebound import TimeBound
+from protocol.timebound import TimeBound, unknown
 from tests.protocol.support import LOCK, Lcg
 
 KEY = b"K" * 32
-GOOD_CHALLENGE = [0, LOCK, b"N" * 16, [5, 9], 1, 2, 3, [4], 100]
+GREETING = (b"hello", b"challenge")
+GOOD_CHALLENGE = [1, LOCK, b"N" * 16, [5, 9], 1, 2, 3, [4], 100]
 DECODERS = (
     session.decode_hello,
     session.decode_challenge,
@@ -31,19 +32,24 @@ class TestForms(unittest.TestCase):
         bomb = cbor.encode([[[]] * 4000])
         self.assertRaises(SessionError, session.decode_hello, bomb)
 
+    def test_the_wire_version_is_1(self):
+        self.assertEqual(session.WIRE_VERSION, 1)
+        self.assertEqual(session.decode_hello(session.encode_hello(7)[1:]), 7)
+
+    def test_odd_greetings_are_refused(self):
+        for value in ([], [1, 2], [-1], [True], [None], ["1"], 1, {0: 1}, [[1]]):
+            self.assertRaises(SessionError, session.decode_hello, cbor.encode(value))
+
     def test_challenge(self):
-        for time in (None, TimeBound(5, 9)):
+        for time in (unknown(), TimeBound(5, 9), TimeBound(5)):
             challenge = Challenge(LOCK, b"N" * 16, time, (1, 2, 3), [4, 5], 100)
             kind, body = session.split(session.encode_challenge(challenge))
             self.assertEqual(kind, session.CHALLENGE)
             seen = session.decode_challenge(body)
-            self.assertEqual((seen.version, seen.lock_id, seen.nonce), (0, LOCK, b"N" * 16))
+            self.assertEqual((seen.version, seen.lock_id, seen.nonce), (1, LOCK, b"N" * 16))
             self.assertEqual((seen.versions, seen.epochs), ((1, 2, 3), [4, 5]))
             self.assertEqual(seen.max_fragment, 100)
-            if time is None:
-                self.assertIsNone(seen.time)
-            else:
-                self.assertEqual((seen.time.lo, seen.time.hi), (5, 9))
+            self.assertEqual((seen.time.lo, seen.time.hi), (time.lo, time.hi))
 
     def test_odd_challenges_are_refused(self):
         session.decode_challenge(cbor.encode(GOOD_CHALLENGE))
@@ -57,7 +63,12 @@ class TestForms(unittest.TestCase):
             (3, 5),
             (3, [5]),
             (3, [9, 5]),
-            (3, [5, None]),
+            (3, None),
+            (3, [None, None]),
+            (3, [None, 9]),
+            (3, [0, 1 << 40]),
+            (3, [5, 9, 9]),
+            (3, {5: 9}),
             (3, [True, True]),
             (4, None),
             (5, -1),
@@ -156,43 +167,76 @@ class TestForms(unittest.TestCase):
                     pass
 
 
+class TestOpenSessions(unittest.TestCase):
+    def test_exactly_doubt_about_the_time_keeps_a_refused_session_open(self):
+        stay = [reasons.NOT_YET_VALID, reasons.EXPIRED, reasons.TIME_UNKNOWN]
+        self.assertEqual(sorted(r for r in reasons.NAMES if session.stays_open(r)), stay)
+        self.assertTrue(session.stays_open(session.OK))
+        self.assertFalse(session.stays_open(9999))
+
+
 class TestMacs(unittest.TestCase):
     def test_mac_is_hmac_over_label_and_hash_of_length_prefixed_parts(self):
-        inner = sha256(b"\x00\x00\x00\x03abc\x00\x00\x00\x02de")
-        expected = hmac_sha256(KEY, b"kannuki1-H" + inner)[:16]
-        self.assertEqual(session.presentation_mac(KEY, b"abc", b"de"), expected)
+        parts = b"\x00\x00\x00\x01h\x00\x00\x00\x03abc\x00\x00\x00\x02de"
+        expected = hmac_sha256(KEY, b"kannuki1-H" + sha256(parts))[:16]
+        self.assertEqual(session.presentation_mac(KEY, (b"h", b"abc"), b"de"), expected)
 
     def test_moving_a_byte_between_the_parts_changes_the_mac(self):
-        first = session.presentation_mac(KEY, b"abc", b"de")
-        self.assertNotEqual(first, session.presentation_mac(KEY, b"ab", b"cde"))
+        macs = {
+            session.presentation_mac(KEY, (b"h", b"abc"), b"de"),
+            session.presentation_mac(KEY, (b"h", b"ab"), b"cde"),
+            session.presentation_mac(KEY, (b"ha", b"bc"), b"de"),
+            session.presentation_mac(KEY, (b"", b"habc"), b"de"),
+        }
+        self.assertEqual(len(macs), 4)
+
+    def test_the_greeting_of_the_holder_is_under_every_mac(self):
+        other = (b"hellp", GREETING[1])
+        usual = session.transcript(GREETING, b"p", b"o")
+        self.assertNotEqual(session.transcript(other, b"p", b"o"), usual)
+        for said in (GREETING, other):
+            self.assertEqual(len(session.presentation_mac(KEY, said, b"p")), 16)
+        self.assertNotEqual(
+            session.presentation_mac(KEY, GREETING, b"p"),
+            session.presentation_mac(KEY, other, b"p"),
+        )
+        self.assertNotEqual(
+            session.outcome_mac(KEY, GREETING, b"p", b"m", b"o"),
+            session.outcome_mac(KEY, other, b"p", b"m", b"o"),
+        )
 
     def test_each_direction_and_kind_has_its_own_label(self):
         macs = {
-            session.presentation_mac(KEY, b"a", b"b"),
+            session.presentation_mac(KEY, (b"", b"a"), b"b"),
             session.request_mac(KEY, b"a", b"b"),
             session.reply_mac(KEY, b"a", b"b", b""),
-            session.outcome_mac(KEY, b"a", b"b", b"", b""),
+            session.outcome_mac(KEY, (b"", b"a"), b"b", b"", b""),
         }
         self.assertEqual(len(macs), 4)
 
     def test_the_outcome_mac_covers_everything_said(self):
-        parts = [b"challenge", b"presentation", b"mac", b"outcome"]
-        usual = session.outcome_mac(KEY, *parts)
-        for index in range(4):
+        parts = [b"hello", b"challenge", b"presentation", b"mac", b"outcome"]
+
+        def mac(key, said):
+            return session.outcome_mac(key, tuple(said[:2]), *said[2:])
+
+        usual = mac(KEY, parts)
+        for index in range(5):
             other = list(parts)
             other[index] += b"!"
-            self.assertNotEqual(session.outcome_mac(KEY, *other), usual)
-        self.assertNotEqual(session.outcome_mac(b"L" * 32, *parts), usual)
+            self.assertNotEqual(mac(KEY, other), usual)
+        self.assertNotEqual(mac(b"L" * 32, parts), usual)
 
     def test_a_request_is_bound_to_its_session(self):
-        bound = session.transcript(b"challenge", b"presentation", b"outcome")
-        for parts in (
-            (b"challengf", b"presentation", b"outcome"),
-            (b"challenge", b"presentatiom", b"outcome"),
-            (b"challenge", b"presentation", b"outcomf"),
-            (b"challengep", b"resentation", b"outcome"),
+        bound = session.transcript(GREETING, b"presentation", b"outcome")
+        for greeting, presentation, outcome in (
+            ((b"hello", b"challengf"), b"presentation", b"outcome"),
+            ((b"hellp", b"challenge"), b"presentation", b"outcome"),
+            (GREETING, b"presentatiom", b"outcome"),
+            (GREETING, b"presentation", b"outcomf"),
+            ((b"hello", b"challengep"), b"resentation", b"outcome"),
         ):
-            other = session.transcript(*parts)
+            other = session.transcript(greeting, presentation, outcome)
             self.assertNotEqual(
                 session.request_mac(KEY, bound, b"ask"), session.request_mac(KEY, other, b"ask")
             )

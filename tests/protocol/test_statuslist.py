@@ -141,6 +141,12 @@ class TestHours(unittest.TestCase):
         self.assertTrue(statuslist.is_kept(raw, HOUR))
         self.assertFalse(statuslist.is_kept(statuslist.entry(cti(1), T1), HOUR + three_years))
 
+    def test_a_list_that_never_dropped_anything_keeps_every_hour(self):
+        for expires_at in (1, T1, WRAP * 3600, WRAP * 3600 + 5, 1 << 39):
+            self.assertTrue(statuslist.is_kept(statuslist.entry(cti(1), expires_at), 0))
+        older = listed(range(5))
+        self.assertEqual(merged(older, b"", 0), entries_of(older))
+
     def test_a_list_leaves_out_what_has_expired_before_it_begins(self):
         revoked = [(cti(1), T1 - 3600), (cti(2), T1), (cti(3), T1 + 3600)]
         status = make_status(revoked, kept_from_hour=HOUR)

@@ -5,9 +5,11 @@ import unittest
 from protocol import cbor, cose, keys
 from protocol import token as tokens
 from protocol.cose import CoseError
-from protocol.token import TokenError
+from protocol.timebound import FOREVER
+from protocol.token import TokenError, Weekly
 from tests.protocol.support import (
     BOOKING_KEY,
+    GROUP,
     LOCK,
     T0,
     T1,
@@ -24,6 +26,7 @@ CLAIMS = cbor.decode(tokens.encode_claims(make_token()))
 def changed(**changes):
     """The usual claims as CBOR, some replaced (name -> value; None removes)."""
     numbers = {"aud": 3, "exp": 4, "nbf": 5, "iat": 6, "cti": 7, "cnf": 8, "scope": 9, "extra": 10}
+    numbers.update({"weekly": -65537, "once": -65538})
     claims = dict(CLAIMS)
     for name, value in changes.items():
         if value is None:
@@ -42,8 +45,17 @@ class TestClaims(unittest.TestCase):
         self.assertEqual(token.permissions, tokens.UNLOCK)
         self.assertEqual(token.epoch, 3)
 
-    def test_a_usual_token_has_at_most_140_bytes(self):
-        self.assertLessEqual(len(issue()), 140)
+    def test_usual_tokens_have_at_most_140_bytes(self):
+        for usual in ({}, {"audience": GROUP}, {"epoch": 255, "permissions": 127}):
+            self.assertLessEqual(len(issue(**usual)), 140)
+
+    def test_the_largest_token_fits_the_cap(self):
+        weekly = Weekly(-840, [(10000 + n, 10080) for n in range(8)])
+        late = {"not_before": FOREVER - 3, "expires_at": FOREVER - 2, "issued_at": FOREVER - 4}
+        for audience, once in ((LOCK, True), (GROUP, False)):
+            raw = issue(audience=audience, once=once, weekly=weekly, permissions=127, **late)
+            self.assertLessEqual(len(raw), tokens.MAX_TOKEN_BYTES)
+            self.assertEqual(tokens.parse(raw)[1].audience, audience)
 
     def test_a_token_with_a_claim_missing_or_too_many_is_refused(self):
         for name in ("aud", "exp", "nbf", "iat", "cti", "cnf", "scope"):
@@ -55,7 +67,8 @@ class TestClaims(unittest.TestCase):
     def test_claims_of_another_kind_or_out_of_bounds_are_refused(self):
         for claim, values in (
             ("aud", (1, b"kitaguch", "kitaguc", "kitaguch2", "KITAGUCH", "kitaguc1", [LOCK], "")),
-            ("exp", (0, -1, "1", True, 1 << 40, (1 << 64) - 1, T0, T0 - 1, b"\x01")),
+            ("aud", ("+", "+kitaguc", "++kitaguc", "kitaguch+", "+KITAGUCH", b"+kitaguch")),
+            ("exp", (0, -1, "1", True, 1 << 40, FOREVER, (1 << 64) - 1, T0, T0 - 1, b"\x01")),
             ("nbf", (0, -1, "1", True, T1, T1 + 1, (1 << 64) - 1)),
             ("iat", (0, -1, "1", False, 1 << 40, -(1 << 64))),
             ("cti", (1, "01234567", b"", b"1234567", b"123456789", [1])),
@@ -65,6 +78,61 @@ class TestClaims(unittest.TestCase):
             for value in values:
                 with self.subTest((claim, value)):
                     self.assertRaises(TokenError, tokens.decode_claims, changed(**{claim: value}))
+
+    def test_a_group_may_be_the_audience(self):
+        token = tokens.decode_claims(changed(aud=GROUP))
+        self.assertEqual(token.audience, GROUP)
+        self.assertTrue(tokens.is_group_id(GROUP))
+        self.assertFalse(tokens.is_group_id(LOCK) or tokens.is_lock_id(GROUP))
+
+    def test_a_single_opening_says_so_with_true_alone(self):
+        self.assertFalse(tokens.decode_claims(changed()).once)
+        self.assertTrue(tokens.decode_claims(changed(once=True)).once)
+        for value in (False, 1, 0, "true", [], {}):
+            with self.subTest(value):
+                self.assertRaises(TokenError, tokens.decode_claims, changed(once=value))
+
+    def test_a_groups_token_cannot_be_single(self):
+        raw = changed(aud=GROUP, once=True)
+        self.assertRaises(TokenError, tokens.decode_claims, raw)
+        token = make_token(audience=GROUP, once=True)
+        self.assertRaises(TokenError, tokens.encode_claims, token)
+
+    def test_odd_hours_of_the_week_are_refused(self):
+        tokens.decode_claims(changed(weekly=[540, [[0, 10080], [10079, 1]]]))
+        tokens.decode_claims(changed(weekly=[-840, [[n, 1] for n in range(8)]]))
+        for weekly in (
+            [540, []],
+            [540, [[n, 1] for n in range(9)]],
+            [540, [[10080, 1]]],
+            [540, [[-1, 1]]],
+            [540, [[0, 0]]],
+            [540, [[0, 10081]]],
+            [540, [[0, True]]],
+            [540, [[False, 1]]],
+            [540, [[0, 1, 1]]],
+            [540, [[0]]],
+            [540, [5]],
+            [540, {0: 1}],
+            [540, "ab"],
+            [841, [[0, 1]]],
+            [-841, [[0, 1]]],
+            [True, [[0, 1]]],
+            ["540", [[0, 1]]],
+            [None, [[0, 1]]],
+            [540],
+            [540, [[0, 1]], 1],
+            {},
+            True,
+            b"ab",
+        ):
+            with self.subTest(weekly):
+                self.assertRaises(TokenError, tokens.decode_claims, changed(weekly=weekly))
+
+    def test_hours_of_the_week_come_back(self):
+        weekly = Weekly(-90, [(60, 120), (9000, 600)])
+        seen = tokens.decode_claims(tokens.encode_claims(make_token(weekly=weekly))).weekly
+        self.assertEqual((seen.utc_offset_minutes, seen.windows), (-90, [(60, 120), (9000, 600)]))
 
     def test_a_scope_that_is_not_one_aif_entry_is_refused(self):
         for scope in (
@@ -113,6 +181,10 @@ class TestClaims(unittest.TestCase):
             {"issued_at": 0},
             {"expires_at": 1 << 40},
             {"permissions": True},
+            {"audience": "+short"},
+            {"weekly": Weekly(0, [])},
+            {"weekly": Weekly(900, [(0, 1)])},
+            {"weekly": Weekly(0, [(0, 0)])},
         ):
             with self.subTest(changes):
                 self.assertRaises(TokenError, tokens.encode_claims, make_token(**changes))

@@ -265,7 +265,10 @@ class TestSession(unittest.TestCase):
         said = one.receive(unhex(self.known["challenge"]))
         self.assertEqual(said, [(holder.SEND, unhex(known["message"]))])
 
+
+class TestVerdicts(unittest.TestCase):
     def test_the_lock_judges_exactly_so(self):
+        self.known = vectors("verdicts")
         greeting = (unhex(self.known["hello"]), unhex(self.known["challenge"]))
         for row in self.known["verdicts"]:
             with self.subTest(row["name"]):

@@ -127,6 +127,14 @@ class TestStatusList(unittest.TestCase):
         self.assertEqual(merged.hex(), delta["entries"])
         statuslist.in_memory(newer.header, merged)
 
+    def test_what_ten_withdrawals_cost(self):
+        row = self.known["ten_additions"]
+        document, base, additions = cbor.decode(unhex(row["argument"]))
+        _, header = statuslist.parse(document)
+        self.assertEqual((header.version, base, len(additions)), (900, 899, 80))
+        self.assertEqual(len(unhex(row["argument"])), row["bytes"])
+        self.assertEqual(row["bytes"], 230)
+
     def test_hours_of_entries(self):
         for row in self.known["hours"]:
             made = statuslist.entry(unhex(row["entry"])[:6], row["expires_at"])
@@ -186,6 +194,7 @@ class TestAudit(unittest.TestCase):
         cipher_key = keys.audit_cipher_key(unhex(known["kdk"]), unhex(row["salt"]))
         self.assertEqual(cipher_key.hex(), row["cipher_key"])
         records = cbor.encode([unhex(raw) for raw in known["records"]])
+        self.assertEqual(records.hex(), row["plain"])
         self.assertEqual(aes_ctr(aes(cipher_key), records).hex(), row["hidden"])
         covered = b"kannuki1-audit" + sha256(unhex(row["parcel"]))
         self.assertEqual(hmac_sha256(unhex(known["audit_key"]), covered)[:16].hex(), row["seal"])

@@ -3,22 +3,21 @@
 Modes: `images` rebuilds what every cut leaves (each operation lost, or torn in three ways) and
 boots it; `twice` cuts that boot as well; `lives` lives the story anew for every cut, so that the
 lock itself meets a dying flash; `glitches` fails one operation at a time while the lock lives on;
-`deletes_first` and `acknowledges_early` are `images` with a storage that makes that mistake;
-`cost` counts what a record takes.
+`deletes_first` and `acknowledges_early` are `images` with a storage that makes that mistake.
 """
 
 import json
 import sys
 
-from firmware.core import journal
 from firmware.hal.storage import FileStorage
-from simulator.chip.cut_flash import LOST, WAYS, CutFlash, perform, tear
+from simulator.chip.cut_flash import WAYS, CutFlash
 from tests.firmware.chips import cut_story as story
+from tests.firmware.chips.cut_bench import Dice, every_cut, formatted
 
 
 def _recorded(seed: int, steps: int) -> tuple:
     """(formatted image, log of operations, acknowledgements) of a life without a cut."""
-    blank = story.formatted()
+    blank = formatted()
     log = []
     life = story.Life(CutFlash(bytearray(blank), log=log), seed)
     life.live(steps)
@@ -27,21 +26,15 @@ def _recorded(seed: int, steps: int) -> tuple:
 
 def images(seed: int, steps: int, twice: bool = False) -> dict:
     image, log, acknowledged = _recorded(seed, steps)
-    dice, cuts, failures, first = story.Dice(seed + 1), 0, 0, None
-    for at in range(len(log) + 1):
-        for way in WAYS if at < len(log) else (LOST,):
-            left = bytearray(image)
-            if at < len(log):
-                tear(left, log[at][0], log[at][1], way, dice.random_bytes)
-            cuts += 1
-            try:
-                more = story.stumble(left, at, dice) if twice else []
-                story.check(left, acknowledged + more, at, dice)
-            except (AssertionError, OSError, ValueError) as error:
-                failures += 1
-                first = first or f"cut {at} way {way}: {error!r}"
-        if at < len(log):
-            perform(image, log[at][0], log[at][1])
+    dice, cuts, failures, first = Dice(seed + 1), 0, 0, None
+    for at, way, left in every_cut(image, log, dice):
+        cuts += 1
+        try:
+            more = story.stumble(left, at, dice) if twice else []
+            story.check(left, acknowledged + more, at, dice)
+        except (AssertionError, OSError, ValueError) as error:
+            failures += 1
+            first = first or f"cut {at} way {way}: {error!r}"
     records = sum(1 for _, name, _ in acknowledged if name is None)
     return {
         "operations": len(log),
@@ -57,7 +50,7 @@ def twice(seed: int, steps: int) -> dict:
 
 
 def lives(seed: int, steps: int) -> dict:
-    dice = story.Dice(seed + 2)
+    dice = Dice(seed + 2)
     return _again(seed, steps, "cut_at", lambda at: (WAYS[at % len(WAYS)], dice.random_bytes))
 
 
@@ -66,10 +59,11 @@ def glitches(seed: int, steps: int) -> dict:
 
 
 def deletes_first(seed: int, steps: int) -> dict:
-    """A storage that makes room before it writes: the cuts must find it out."""
+    """A storage with one file for two, which makes room before it writes: must be found out."""
     whole = FileStorage.write
 
     def write(self, name: str, data: bytes) -> None:
+        name = name[:-2] + ".a" if name.endswith(".b") else name
         self.delete(name)
         whole(self, name, data)
 
@@ -92,7 +86,7 @@ def acknowledges_early(seed: int, steps: int) -> dict:
 
 def _again(seed: int, steps: int, how: str, tear_at: object) -> dict:
     blank, log, _ = _recorded(seed, steps)
-    dice, failures, first = story.Dice(seed + 1), 0, None
+    dice, failures, first = Dice(seed + 1), 0, None
     for at in range(len(log)):
         flash = CutFlash(bytearray(blank), tear_with=tear_at(at), **{how: at})
         life = story.Life(flash, seed)
@@ -105,31 +99,10 @@ def _again(seed: int, steps: int, how: str, tear_at: object) -> dict:
     return {"operations": len(log), "cuts": len(log), "failures": failures, "first": first}
 
 
-def cost(seed: int, records: int) -> dict:
-    """Programme and erase operations per appended record, segments as long as in a real lock."""
-    flash = CutFlash(story.formatted())
-    story.mount(flash)
-    journal.SLOTS_PER_SEGMENT, journal.MAX_SEGMENTS = 256, 2
-    kept = journal.Journal(FileStorage(story.MOUNT), story.LOCK_ID, 1)
-    most = before = 0
-    for number in range(records):
-        kept.append(None, 5, number & 1, 0, None)
-        most, before = max(most, flash.operations - before), flash.operations
-    story.unmount()
-    return {
-        "records": records,
-        "operations": flash.operations,
-        "most": most,
-        "erases": flash.erases,
-        "programmed_bytes": flash.programmed_bytes,
-    }
-
-
 def main(mode: str, seed: int, steps: int) -> None:
     story.prepare()
     modes = {"images": images, "twice": twice, "lives": lives, "glitches": glitches}
     modes.update({"deletes_first": deletes_first, "acknowledges_early": acknowledges_early})
-    modes["cost"] = cost
     print(json.dumps(modes[mode](seed, steps)))
 
 

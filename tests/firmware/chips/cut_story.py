@@ -1,32 +1,44 @@
 """A lock's life on a flash that forgets nothing and may die at any operation. For MicroPython.
 
 Everything but the radio, the curve arithmetic and the flash is real: LittleFS, FileStorage, the
-composition root's `load`, the lock with its sessions, a holder that presents tokens. `Life.live`
-plays a story made from a seed; `Witness` notes what was acknowledged and after which operation;
-`check` boots what a cut has left and raises AssertionError when any of it is missing.
+lock with its sessions, a holder that presents tokens, a town that signs every kind of document.
+`Life.live` plays a story made from a seed; `Witness` notes what was acknowledged and after which
+operation; `check` boots what a cut has left and raises AssertionError when any of it is missing.
 """
 
-import os
-
-from firmware import app
-from firmware.core import config as configs
-from firmware.core import enrolment, journal
+from firmware.core import enrolment, journal, secrets
+from firmware.core import identity as identities
 from firmware.core.door import OFF, RETRACT, Sensors
-from firmware.core.lock import STATUS_FILE, Lock
+from firmware.core.identity import Identity, NotEnrolled
+from firmware.core.lock import Lock
 from firmware.core.session import SEND
+from firmware.hal.ciphers import aes
 from firmware.hal.storage import FileStorage
-from protocol import audit, cose, frames, holder, keys, session, statuslist, verify
+from protocol import (
+    audit,
+    cose,
+    frames,
+    holder,
+    keys,
+    keyset,
+    lockconfig,
+    reasons,
+    session,
+    statuslist,
+)
 from protocol import token as tokens
+from protocol.audit import Head
 from protocol.crypto import Crypto, sha256
-from protocol.timebound import TimeBound
-from simulator.chip.cut_flash import BLOCK_BYTES, CutFlash
+from protocol.keyset import IssuerKey, Keyset
+from protocol.lockconfig import DoorConfig, LockConfig
+from simulator.chip.cut_flash import CutFlash
+from tests.firmware.chips.cut_bench import MOUNT, Dice, mount, unmount
 
 LOCK_ID, NOW = "aaaaaaaa", 1796000000
-BLOCKS = 32
-MOUNT = "/cut"
 SLOTS, SEGMENTS = 4, 3
-BOOKING, STATUS, VAULT = b"b" * 32, b"s" * 32, b"v" * 32
-KID_BOOKING, KID_STATUS = keys.key_id(BOOKING), keys.key_id(STATUS)
+BOOKING, STATUS, CONFIG, ACK, VAULT = b"b" * 32, b"s" * 32, b"c" * 32, b"a" * 32, b"v" * 32
+ROOTS = (b"1" * 32, b"2" * 32)
+KID_BOOKING = keys.key_id(BOOKING)
 AT_REST = (
     Sensors(True, False, True, False, False),
     Sensors(False, True, True, False, False),
@@ -39,29 +51,17 @@ def prepare() -> None:
     """Short segments, and sums in the place of curves: this is about storage."""
     journal.SLOTS_PER_SEGMENT = SLOTS
     journal.MAX_SEGMENTS = SEGMENTS
-    app.x25519 = lambda private, public: sha256(private, public)
-    enrolment.public_key = lambda private: sha256(private)
-
-
-class Dice:
-    """Repeatable randomness: `random_bytes` and `below`."""
-
-    def __init__(self, seed: int) -> None:
-        self._state = sha256(b"dice %d" % seed)
-
-    def random_bytes(self, size: int) -> bytes:
-        out = b""
-        while len(out) < size:
-            self._state = sha256(self._state)
-            out += self._state
-        return out[:size]
-
-    def below(self, bound: int) -> int:
-        return int.from_bytes(self.random_bytes(4), "big") % bound
+    secrets.x25519 = lambda private, public: sha256(private, public)
+    secrets.public_key = lambda private: sha256(private)
+    secrets.ed25519_sign = secrets.Secrets  # anything: no head is signed here
+    secrets.make = lambda random_bytes: random_bytes(128)
 
 
 class Witness(FileStorage):
-    """Notes in `acknowledged` (operations so far, file, bytes) whatever storage said is kept."""
+    """Notes in `acknowledged` (operations so far, what, value) whatever storage said is kept.
+
+    what: None with the raw record of an append to the journal, or a file's name with its content.
+    """
 
     def __init__(self, root: str, flash: CutFlash, acknowledged: list) -> None:
         super().__init__(root)
@@ -74,46 +74,56 @@ class Witness(FileStorage):
 
     def append(self, name: str, data: bytes) -> None:
         super().append(name, data)
-        self._acknowledged.append((self._flash.operations, None, journal.decode_slot(data)))
+        if name.startswith("journal/"):
+            self._acknowledged.append((self._flash.operations, None, journal.decode_slot(data)))
 
 
-def formatted() -> bytearray:
-    """A flash with an empty file system, as a board leaves the bench."""
-    image = bytearray(b"\xff" * (BLOCKS * BLOCK_BYTES))
-    os.VfsLfs2.mkfs(CutFlash(image))
-    return image
+def identity() -> Identity:
+    return Identity("yamagawa", LOCK_ID, 1, ROOTS, (NOW, 0))
 
 
-_mounted = []
+def keyset_document(version: int) -> bytes:
+    rows = [
+        IssuerKey(BOOKING, keyset.ROLE_BOOKING, tokens.ALL_PERMISSIONS, 100 * 86400, 86400),
+        IssuerKey(STATUS, keyset.ROLE_STATUS, 0, 0, 0),
+        IssuerKey(CONFIG, keyset.ROLE_CONFIG, 0, 0, 0),
+        IssuerKey(ACK, keyset.ROLE_ACK, 0, 0, 0),
+    ]
+    content = Keyset("yamagawa", version, NOW, rows, {1: VAULT}, ROOTS)
+    return document(ROOTS[version % 2], keyset.encode(content), keyset.CONTEXT)
 
 
-def mount(flash: CutFlash) -> None:
-    os.mount(os.VfsLfs2(flash), MOUNT)
-    _mounted.append(flash)
-
-
-def unmount() -> None:
-    """The old life's last file objects must not write any more: its flash is dead from now on."""
-    while _mounted:
-        _mounted.pop()
-        os.umount(MOUNT)
-
-
-def config() -> configs.Config:
-    issuer = verify.IssuerKey(BOOKING, verify.ROLE_BOOKING, tokens.ALL_PERMISSIONS, 100 * 86400)
-    keyset = {KID_BOOKING: issuer, KID_STATUS: verify.IssuerKey(STATUS, verify.ROLE_STATUS, 0, 0)}
-    return configs.Config("yamagawa", LOCK_ID, 1, keyset, 1, VAULT, 1)
+def document(key: bytes, payload: bytes, context: bytes = b"") -> bytes:
+    """`payload` under a sum in the place of a signature."""
+    kid = keys.key_id(key)
+    return cose.encode(kid, payload, signature(key, cose.to_sign(kid, payload, context)))
 
 
 def signature(public_key: bytes, message: bytes) -> bytes:
     return sha256(public_key, message) + bytes(32)
 
 
-def boot(storage: FileStorage, dice: Dice, sensors: Sensors) -> Lock:
-    """What firmware/app.py does with power; raises ConfigError when the lock is not enrolled."""
-    loaded, kdks = app.load(storage)
-    crypto = Crypto(lambda key, message, given: given == signature(key, message), dice.random_bytes)
-    return Lock(loaded, kdks, storage, crypto, lambda: TimeBound(NOW, NOW), sensors, 0)
+def crypto_of(dice: Dice) -> Crypto:
+    return Crypto(
+        lambda key, message, given: given == signature(key, message), dice.random_bytes, aes
+    )
+
+
+class Rtc:
+    """A clock chip that stands still."""
+
+    def read(self) -> int:
+        return NOW
+
+    def set(self, unix_s: int) -> None:
+        pass
+
+
+def boot(storage: FileStorage, dice: Dice, sensors: Sensors, ticks: object = lambda: 0) -> Lock:
+    """What firmware/app.py does with power; raises NotEnrolled when the lock is not enrolled."""
+    who = identities.load(storage)
+    made = secrets.load(storage)
+    return Lock(who, made, storage, crypto_of(dice), ticks, Rtc(), sensors)
 
 
 class Life:
@@ -123,7 +133,8 @@ class Life:
         self.flash = flash
         self.acknowledged = []
         self._dice = Dice(seed)
-        self._versions = 0
+        self._versions = {"status": 0, "keyset": 1, "config": 0}
+        self._revoked = []
         self._handles = 0
         self._at = 0
 
@@ -139,19 +150,33 @@ class Life:
 
     def _live(self, steps: int) -> None:
         try:
-            enrolment.enrol(config(), self._storage(), self._dice.random_bytes)
+            self._enrol()
         except OSError:  # the bench tries again
-            enrolment.enrol(config(), self._storage(), self._dice.random_bytes)
+            self._enrol()
         self._boot(self._storage())
-        chores = (self._open, self._refuse, self._withdraw, self._restart, self._open)
+        chores = (
+            self._open,
+            self._refuse,
+            self._withdraw,
+            self._restart,
+            self._new_keyset,
+            self._new_config,
+            self._acknowledge,
+            self._withdraw,
+            self._open,
+        )
         for step in range(steps):
             chores[step if step < len(chores) else self._dice.below(len(chores))]()
 
     def _storage(self) -> Witness:
         return Witness(MOUNT + "/data", self.flash, self.acknowledged)
 
+    def _enrol(self) -> None:
+        first = keyset_document(1)
+        enrolment.enrol(identity(), first, None, self._storage(), crypto_of(self._dice))
+
     def _boot(self, storage: Witness) -> None:
-        self._lock = boot(storage, self._dice, AT_REST[0])
+        self._lock = boot(storage, self._dice, AT_REST[0], lambda: self._at)
 
     def _restart(self) -> None:
         unmount()
@@ -178,17 +203,52 @@ class Life:
         assert self._lock.door.drive != RETRACT
 
     def _withdraw(self) -> None:
-        """A gateway brings the next status list."""
-        version = self._versions + 1
-        revoked = [(self._dice.random_bytes(8), NOW + 3600) for _ in range(20 * version)]
-        listed = statuslist.encode(statuslist.build(LOCK_ID, version, NOW, 0, revoked))
-        signed = signature(STATUS, cose.to_sign(KID_STATUS, listed, statuslist.CONTEXT))
-        document = cose.encode(KID_STATUS, listed, signed)
+        """A gateway brings the next status list, in two parts or as a delta."""
+        version = self._versions["status"] + 1
+        revoked = [(self._dice.random_bytes(8), NOW + 3600) for _ in range(3)]
+        listed = self._revoked + revoked
+        header, entries = statuslist.build(LOCK_ID, version, NOW, listed)
+        signed = document(STATUS, statuslist.encode(header), statuslist.CONTEXT)
         _, ask = self._present(NOW - 60, session.COMMAND_SYNC)
-        reason, value = ask(session.REQUEST_STATUS_LIST, document)
-        if reason == session.OK:
-            assert value == version
-            self._versions = version
+        if version % 2:
+            added = b"".join(sorted(statuslist.entry(*row) for row in revoked))
+            answer = ask(session.REQUEST_STATUS_DELTA, [signed, version - 1, added])
+        else:
+            answer = ask(session.REQUEST_STATUS_PART, [signed, 0, entries[:16]])
+            if answer == (session.OK, [16, version - 1]):
+                answer = ask(session.REQUEST_STATUS_PART, [signed, 16, entries[16:]])
+        if self._held("status", version, answer, [None, version]):
+            self._revoked = listed
+
+    def _new_keyset(self) -> None:
+        version = self._versions["keyset"] + 1
+        _, ask = self._present(NOW - 60, session.COMMAND_SYNC)
+        answer = ask(session.REQUEST_KEYSET, keyset_document(version))
+        self._held("keyset", version, answer, version)
+
+    def _new_config(self) -> None:
+        version = self._versions["config"] + 1
+        content = LockConfig(LOCK_ID, version, NOW, ["+abcdefgh"], DoorConfig())
+        signed = document(CONFIG, lockconfig.encode(content), lockconfig.CONTEXT)
+        _, ask = self._present(NOW - 60, session.COMMAND_SYNC)
+        self._held("config", version, ask(session.REQUEST_CONFIG, signed), version)
+
+    def _acknowledge(self) -> None:
+        """The town has everything up to now; nothing that it lacks may be dropped for that."""
+        kept = self._lock.journal
+        head = Head(LOCK_ID, kept.epoch, kept.head_seq, kept.head_hash)
+        _, ask = self._present(NOW - 60, session.COMMAND_SYNC)
+        ask(session.REQUEST_ACK, document(ACK, audit.encode_ack(head), audit.ACK_CONTEXT))
+
+    def _held(self, what: str, version: int, answer: tuple, wanted: object) -> bool:
+        """The lock said that it holds a version: it may never go back behind it."""
+        if answer[0] != session.OK:
+            assert answer[0] == reasons.STORAGE, (what, answer)
+            return False
+        assert answer[1] == wanted, (what, answer)
+        self._versions[what] = version
+        self.acknowledged.append((self.flash.operations, what, version))
+        return True
 
     def _present(self, not_before: int, command: int) -> tuple:
         """(outcome, a function that asks in the open session)."""
@@ -203,9 +263,9 @@ class Life:
                 1,
             )
         )
-        signed = signature(BOOKING, cose.to_sign(KID_BOOKING, claims))
-        raw = cose.encode(KID_BOOKING, claims, signed)
-        credential = holder.Credential(raw, keys.proof_key(self._lock.trust.kdks[1], raw))
+        raw = document(BOOKING, claims)
+        key = keys.proof_key(self._lock.trust.kdks[1], raw)
+        credential = holder.Credential(raw, {LOCK_ID: key})
         machine = holder.HolderSession(credential, command, self._dice.random_bytes)
         self._lock.sessions.disconnected(self._handles)
         self._handles += 1
@@ -234,7 +294,7 @@ class Life:
 def check(image: bytearray, acknowledged: list, operations: int, dice: Dice) -> int:
     """Boot what is left after `operations`; the head then. `image` is used up."""
     kept = [row for row in acknowledged if row[0] <= operations]
-    files = {name: data for _, name, data in kept if name is not None}
+    files = {name: data for _, name, data in kept if name is not None}  # the newest of each
     records = [audit_seq(data) for _, name, data in kept if name is None]
     mount(CutFlash(image))
     try:
@@ -252,7 +312,7 @@ def stumble(image: bytearray, operations: int, dice: Dice) -> list:
     try:
         mount(flash)
         boot(Witness(MOUNT + "/data", flash, rows), dice, AT_REST[0])
-    except (OSError, configs.ConfigError):
+    except (OSError, NotEnrolled):
         pass  # it dies or is not enrolled: what counts is how it boots afterwards
     unmount()
     return [(operations, name, data) for _, name, data in rows]
@@ -267,17 +327,16 @@ def _check_boot(files: dict, records: list, dice: Dice) -> int:
     sensors = AT_REST[dice.below(len(AT_REST))]
     try:
         lock = boot(storage, dice, sensors)
-    except configs.ConfigError:
-        assert enrolment.CONFIG_FILE not in files, "an enrolled lock does not boot"
+    except NotEnrolled:
+        assert identities.IDENTITY_FILE not in files, "an enrolled lock does not boot"
         return 0
-    assert storage.read(enrolment.KEY_FILE) == files[enrolment.KEY_FILE], "another key"
-    assert configs.encode(lock.config) == configs.encode(config()), "another configuration"
-    _check_status(lock, files)
+    assert storage.read(secrets.SECRET_FILE) == files[secrets.SECRET_FILE], "another key"
+    _check_versions(lock, files)
     head = lock.journal.head_seq
     assert lock.lost_records == 0, "the boot could not be recorded"
     assert head > max([seq for seq, _ in records] or [0]), "the head fell"
     _check_records(lock.journal, records)
-    assert lock.record(audit.DOOR_STATE, 0, 0, None), "the next record could not be written"
+    assert lock.record(audit.DOOR_STATE, 0, 0), "the next record could not be written"
     assert lock.journal.head_seq == head + 1
     _check_door(lock, sensors)
     return lock.journal.head_seq
@@ -293,11 +352,15 @@ def _check_second_boot(image: bytearray, records: list, head: int) -> None:
         unmount()
 
 
-def _check_status(lock: Lock, files: dict) -> None:
-    document = files.get(STATUS_FILE)
-    if document is not None:
-        wanted = statuslist.parse(document)[1].version
-        assert lock.trust.status.version >= wanted, "the status list went back"
+def _check_versions(lock: Lock, files: dict) -> None:
+    """No document that the lock said it holds has gone back."""
+    held = {
+        "status": lock.trust.status.version,
+        "keyset": lock.trust.keyset.version,
+        "config": lock.config.version,
+    }
+    for what, version in held.items():
+        assert version >= files.get(what, 0), f"the {what} went back"
 
 
 def _check_records(found: journal.Journal, records: list) -> None:
