@@ -28,6 +28,7 @@ from tests.protocol.support import (
     issue,
     key_for,
     make_greeting,
+    make_status,
     make_token,
     present,
     sign,
@@ -346,3 +347,14 @@ class TestDocuments(VerdictCase):
                 self.assertFalse(self._holds(with_bit_flipped(raw, bit)))
             except cose.CoseError:
                 pass
+
+
+class TestUnreadableList(VerdictCase):
+    def test_a_list_that_cannot_be_read_lets_nobody_pass(self):
+        header = make_status([(b"x" * 8, NOON)]).header
+
+        def fails(offset, size):
+            raise OSError(5)
+
+        self.lock.trust.status = statuslist.StatusList(header, fails)
+        self.assertDenied(self.lock.judge_token(issue()), reasons.STORAGE)
