@@ -80,7 +80,7 @@ class BrokerWorker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        for channel in ("state", "event", "request", "response"):
+        for channel in ("event", "request", "response", "state"):  # retained states come last
             await self.link.subscribe(topic(self._service.town, "+", channel))
         async with self.link, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read())

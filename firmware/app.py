@@ -16,7 +16,7 @@ from firmware.core import ed25519, identity, secrets
 from firmware.core.lock import Lock
 from firmware.hal.board import Board
 from firmware.hal.ciphers import aes
-from firmware.hal.clock import Rtc, Uptime
+from firmware.hal.clock import ChipRtc, Uptime
 from firmware.hal.storage import FileStorage
 from firmware.hal.tables import FlashTables
 from protocol.crypto import Crypto
@@ -32,7 +32,7 @@ def load(storage: FileStorage, board: Board, uptime: Uptime) -> Lock:
     who = identity.load(storage)
     crypto = Crypto(ed25519.verify, os.urandom, aes)
     made = secrets.load(storage)
-    return Lock(who, made, storage, crypto, uptime.ms, Rtc(), board.sensors(), reset_cause())
+    return Lock(who, made, storage, crypto, uptime.ms, ChipRtc(), board.sensors(), reset_cause())
 
 
 async def _sense_forever(

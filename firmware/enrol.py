@@ -15,7 +15,7 @@ from firmware.core.ed25519 import verify
 from firmware.core.identity import Identity, NotEnrolled
 from firmware.core.secrets import Secrets
 from firmware.hal.ciphers import aes
-from firmware.hal.clock import Rtc
+from firmware.hal.clock import ChipRtc
 from firmware.hal.storage import FileStorage
 from protocol.crypto import Crypto
 
@@ -43,7 +43,7 @@ def _enrolled(wanted: dict, storage: FileStorage) -> Secrets:
         return _again(identity, storage)
     config = wanted.get("config")
     crypto = Crypto(verify, os.urandom, aes)
-    Rtc().set(identity.enrolled_time[0])
+    ChipRtc().set(identity.enrolled_time[0])
     return enrolment.enrol(
         identity,
         binascii.unhexlify(wanted["keyset"]),

@@ -57,7 +57,10 @@ class StatusHeader:
 
 
 class StatusList:
-    """A header and `read(offset, size) -> bytes` over its entries, wherever they lie."""
+    """A header and `read(offset, size) -> bytes` over its entries, wherever they lie.
+
+    `read` may raise OSError, which passes through.
+    """
 
     def __init__(self, header: StatusHeader, read: Callable) -> None:
         self.header = header
@@ -123,6 +126,8 @@ def build(
     )
     if len(entries) > MAX_ENTRIES:
         raise StatusListError("more than 2000 entries: raise min_iat instead")
+    if not all(is_kept(raw_entry, kept_from_hour) for raw_entry in entries):
+        raise StatusListError("an entry ends more than 3.7 years after the first hour kept")
     raw = b"".join(entries)
     rows = list(min_iat or [])
     header = StatusHeader(

@@ -219,9 +219,16 @@ def _judge(
         return reasons.SCOPE, None
     if token.once and command in _SPENDS and token.cti in trust.spent:
         return reasons.SPENT, None
-    if trust.status.revokes(token.cti, signed.kid, token.audience, token.issued_at):
-        return reasons.REVOKED, None
-    return session.OK, None
+    return _status_reason(trust.status, signed.kid, token), None
+
+
+def _status_reason(status: StatusList, kid: bytes, token: Token) -> int:
+    """A list that cannot be read lets nobody pass: its entries lie in a file."""
+    try:
+        revoked = status.revokes(token.cti, kid, token.audience, token.issued_at)
+    except OSError:
+        return reasons.STORAGE
+    return reasons.REVOKED if revoked else session.OK
 
 
 def _needed(command: int, relayed: bool) -> int:

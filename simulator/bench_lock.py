@@ -88,7 +88,7 @@ def reference(public, msg, signature):
 _ON_CHIP = """
 import gc, json, time
 from binascii import unhexlify
-from protocol import cose, keys, statuslist, token, verify
+from protocol import cose, keyset, statuslist, token, verify
 from protocol.crypto import Crypto
 from protocol.timebound import TimeBound
 gc.collect()
@@ -99,7 +99,8 @@ gc.collect()
 module_bytes = gc.mem_alloc() - _empty
 case = json.loads({case!r})
 key = unhexlify(case["public_key"])
-challenge, message, kdk = [unhexlify(case[n]) for n in ("challenge", "message", "kdk")]
+hello, challenge, message, kdk = [
+    unhexlify(case[n]) for n in ("hello", "challenge", "message", "kdk")]
 parsed = cose.decode(unhexlify(case["token"]))
 signed, signature = parsed.signed_bytes(), parsed.signature
 def measure(work, rounds):
@@ -126,14 +127,15 @@ began = gc.mem_alloc()
 ed25519.verify(key, signed, signature)
 garbage_bytes = gc.mem_alloc() - began
 gc.enable()
-row = verify.IssuerKey(key, verify.ROLE_BOOKING, 127, 86400)
-trust = verify.Trust(case["lock_id"], {{keys.key_id(key): row}}, {{1: kdk}},
-                     statuslist.empty(case["lock_id"]))
-crypto, now = Crypto(ed25519.verify, None), TimeBound(case["now"], case["now"])
+row = keyset.IssuerKey(key, keyset.ROLE_BOOKING, 127, 86400, 86400)
+believed = keyset.Keyset("bench", 1, 0, [row], {{}}, ())
+trust = verify.Trust(case["lock_id"], believed, {{1: kdk}}, statuslist.empty(case["lock_id"]))
+crypto, now = Crypto(ed25519.verify, None, None), TimeBound(case["now"], case["now"])
+greeting = (hello, challenge)
 def warm():
-    return isinstance(verify.verify(trust, crypto, now, challenge, message), verify.Allowed)
+    return isinstance(verify.verify(trust, crypto, now, greeting, message), verify.Allowed)
 def cold():
-    trust.remembered.clear()
+    trust.remembered.forget()
     return warm()
 assert cold()
 {reference}

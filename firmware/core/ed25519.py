@@ -110,7 +110,7 @@ def boot(tables: object = None) -> str:
         _port.append(tables)
     _fill(_base, _BASE_NAME, curve.BASE_X, curve.BASE_Y)
     for name, encoded_double_scalar in candidates():
-        if _knows_the_answers(encoded_double_scalar):
+        if _is_sound(encoded_double_scalar):
             _state.extend((encoded_double_scalar, name))
             return name
     _state.extend((None, "every arithmetic failed its known answers: replace the board"))
@@ -148,6 +148,13 @@ def _words() -> object:
     from firmware.core.ed25519_fast import encoded_double_scalar
 
     return encoded_double_scalar
+
+
+def _is_sound(encoded_double_scalar: object) -> bool:
+    try:
+        return _knows_the_answers(encoded_double_scalar)
+    except MemoryError:
+        return False
 
 
 def _knows_the_answers(encoded_double_scalar: object) -> bool:

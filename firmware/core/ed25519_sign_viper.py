@@ -2,7 +2,8 @@
 
 Decides how a secret scalar is reduced and how a table is read without its index showing: numbers
 are 16 halves of 16 bits, so that no sum leaves a word of either size; choices are masks. Words are
-reached by moving pointers, never by a variable index.
+reached by moving pointers, never by a variable index. Functions are long because one viper function
+reaches another only through objects, which would cost more than the loops.
 """
 
 import micropython

@@ -41,7 +41,7 @@ RAM_ONLY_MS = 24 * 3600 * 1000
 CHECKPOINT_S = 3600
 GAIN_S = 3  # an answer that narrows the doubt by less is not worth setting the RTC again
 _SETTING_S = 2  # setting the RTC, and the second cut off from what it is set to, take less
-_JUMP_S = 2  # two readings may differ by this more than the time between them: cut-off parts
+_JUMP_S = 1  # what two readings may differ by beyond the time between them, for the same reasons
 _MILLION = 1000000
 
 

@@ -8,9 +8,6 @@ import time
 
 from machine import RTC
 
-from protocol.shim import Callable
-from protocol.timebound import TimeBound
-
 _NEVER_SET_BEFORE_YEAR = 2026  # power was lost: an ESP32 then begins at 2000 or 1970
 _LAST_YEAR = 2099  # an RTC keeps two digits of the year
 _DAYS_BEFORE_1970 = 719468
@@ -63,20 +60,6 @@ class ChipRtc:
         weekday = (days + 3) % 7  # Monday is 0; 1970-01-01 was a Thursday
         clock = (second // 3600, second // 60 % 60, second % 60)
         self._rtc.datetime((year, month, day, weekday) + clock + (0,))
-
-
-def trusted_clock() -> Callable:
-    """A clock port over the RTC: an exact TimeBound, or None when the RTC was never set.
-
-    Wire version 0 trusts the clock that was set at enrolment; signed time replaces it.
-    """
-    rtc = ChipRtc()
-
-    def now() -> TimeBound | None:
-        unix_s = rtc.read()
-        return None if unix_s is None else TimeBound(unix_s, unix_s)
-
-    return now
 
 
 class Uptime:

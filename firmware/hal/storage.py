@@ -32,6 +32,8 @@ class FileStorage:
 
     def write(self, name: str, data: bytes) -> None:
         """Make `data` the whole content of a file."""
+        if self._open_name == name:
+            self._close()
         self._make_parent(name)
         temporary = self._path(name) + ".new"
         with open(temporary, "wb") as file:

@@ -64,6 +64,7 @@ def openings(own: bytes) -> None:
     from protocol import cose, frames, holder, keys, session, statuslist, verify
     from protocol import token as tokens
     from protocol.crypto import Crypto
+    from protocol.keyset import ROLE_BOOKING, IssuerKey, Keyset
     from protocol.timebound import TimeBound
 
     token = tokens.Token(LOCK, NOW - 60, NOW + 3600, NOW - 60, b"counted!", tokens.UNLOCK, 1)
@@ -73,15 +74,17 @@ def openings(own: bytes) -> None:
     challenge = session.encode_challenge(
         session.Challenge(LOCK, bytes(16), now, (1, 0, 1), [1], frames.MAX_FRAGMENT_BYTES)
     )
-    credential = holder.Credential(raw, keys.proof_key(kdk, raw))
+    credential = holder.Credential(raw, {LOCK: keys.proof_key(kdk, raw)})
     machine = holder.HolderSession(credential, session.COMMAND_UNLOCK, os.urandom)
-    machine.start()
+    ((_, hello),) = machine.start()
+    greeting = (hello, challenge)
     ((_, message),) = machine.receive(challenge)
-    row = verify.IssuerKey(own, verify.ROLE_BOOKING, tokens.UNLOCK, 86400)
-    trust = verify.Trust(LOCK, {kid: row}, {1: kdk}, statuslist.empty(LOCK))
-    crypto = Crypto(ed25519.verify, os.urandom)
+    row = IssuerKey(own, ROLE_BOOKING, tokens.UNLOCK, 86400, 86400)
+    believed = Keyset("counted", 1, 0, [row], {}, ())
+    trust = verify.Trust(LOCK, believed, {1: kdk}, statuslist.empty(LOCK))
+    crypto = Crypto(ed25519.verify, os.urandom, None)
     for name in ("cold_opening", "warm_opening"):
-        verdict = count(name, lambda: verify.verify(trust, crypto, now, challenge, message))
+        verdict = count(name, lambda: verify.verify(trust, crypto, now, greeting, message))
         assert isinstance(verdict, verify.Allowed)
 
 

@@ -273,7 +273,7 @@ class Gateway:
 
         It answers a nonce, so our own clock, which may be wrong, has no say in whether it is late.
         """
-        lock = self._times.lock_asking(command.id)
+        lock = self._times.answered(command.id)
         visiting = self._visits.get(lock) if lock is not None else None
         found = None
         if visiting is not None and device in (lock, self._gateway_id):
@@ -383,9 +383,8 @@ class Gateway:
                     self._end_visit(lock, step, now)
 
     def _ask_time(self, lock: str, nonce: bytes, now: Now) -> None:
-        within_s = self._settings.time_answer_within_s
-        self._visits[lock].time_by_at = now.at + within_s
-        self._herald.ask(self._times.ask(lock, nonce), within_s)
+        self._visits[lock].time_by_at = now.at + self._times.patience_s(lock)
+        self._herald.ask(self._times.ask(lock, nonce), self._settings.time_answer_within_s)
         self.counters.add("times_asked")
 
     def _end_visit(self, lock: str, how: steps.Finished | steps.Failed, now: Now) -> None:
@@ -407,6 +406,7 @@ class Gateway:
                 continue
             if visiting.visit.is_waiting:
                 self.counters.add("times_missed")
+                self._times.missed(lock)
                 self._carry_visit(lock, visiting.visit.give_up_time(), now)
             elif visiting.has_progressed and now.at < visiting.reply_by_at:
                 del self._visits[lock]

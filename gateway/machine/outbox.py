@@ -54,8 +54,8 @@ class Outbox:
         return events
 
     def _give_up_waiting(self, at: float) -> None:
-        resend_after_s = self._settings.resend_after_s
-        late = [key for key, sent_at in self._sent_at.items() if at - sent_at >= resend_after_s]
+        after_s = self._settings.resend_after_s  # reckoned as in next_due_at, to the last bit
+        late = [key for key, sent_at in self._sent_at.items() if sent_at + after_s <= at]
         for event_id in late:
             del self._sent_at[event_id]
 

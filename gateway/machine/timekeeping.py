@@ -20,6 +20,7 @@ class TimeDesk:
         self._taken_at: dict[str, float] = {}
         self._refused_at: dict[str, float] = {}
         self._asked: dict[str, str] = {}  # lock -> id of the last request
+        self._unanswered: set[str] = set()
 
     def wants(self, lock: str, time: TimeBound, at: float) -> bool:
         """Whether a lock that says this of the time should be brought an answer."""
@@ -36,13 +37,27 @@ class TimeDesk:
         self._asked[lock] = request.id
         return request
 
-    def lock_asking(self, request_id: str) -> str | None:
-        """The lock whose last request has this id."""
-        return next((lock for lock, asked in self._asked.items() if asked == request_id), None)
+    def patience_s(self, lock: str) -> float:
+        """How long a visit may wait for the answer once it has nothing else to do.
+
+        A town that let one visit to this lock wait in vain gets no such time again before it has
+        answered, late or not: a building's few links are not spent on a service that is down.
+        """
+        return 0.0 if lock in self._unanswered else self._settings.time_answer_within_s
+
+    def missed(self, lock: str) -> None:
+        """A visit waited in vain."""
+        self._unanswered.add(lock)
+
+    def answered(self, request_id: str) -> str | None:
+        """An answer came; the lock whose last request has this id."""
+        lock = self._lock_asking(request_id)
+        if lock is not None:
+            self._unanswered.discard(lock)
+        return lock
 
     def judged(self, lock: str, taken: bool, at: float) -> None:
         """The lock has looked at an answer."""
-        self._asked.pop(lock, None)
         if taken:
             self._taken_at[lock] = at
             self._refused_at.pop(lock, None)
@@ -51,5 +66,9 @@ class TimeDesk:
 
     def forget(self, lock: str) -> None:
         """The lock is no longer ours."""
+        self._unanswered.discard(lock)
         for known in (self._taken_at, self._refused_at, self._asked):
             known.pop(lock, None)
+
+    def _lock_asking(self, request_id: str) -> str | None:
+        return next((lock for lock, asked in self._asked.items() if asked == request_id), None)

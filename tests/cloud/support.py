@@ -135,6 +135,7 @@ class Town:
     service: TownService
     clock: Clock
     folder: Path
+    roots: list[KeyFile]
     locks: list[TestLock] = field(default_factory=lambda: [TestLock(i) for i in LOCK_IDS])
 
     def add_rooms(self) -> None:
@@ -142,14 +143,13 @@ class Town:
             for name in ROOMS:
                 bookings.add_room(session, name, None)
 
-    def hang(self, number: int) -> None:
+    def hang(self, number: int, enrolled_at: int = START) -> None:
         """Puts lock `number` to room `number`."""
         with self.service.database.write() as session:
             room = bookings.match_room(ROOMS[number], list(session.query(bookings.Room)))
             assert room is not None
-            bookings.hang_lock(
-                session, self.service.signers, self.locks[number].enrolment(), room, self.clock()
-            )
+            told = self.locks[number].enrolment(enrolled_at)
+            bookings.hang_lock(session, self.service.signers, told, room, self.clock())
 
     def take(self, ics: bytes, default_room: str = "") -> ImportReport:
         with self.service.database.write() as session:
@@ -167,7 +167,7 @@ class Town:
             return [lock.lock_id for lock in session.query(Lock)]
 
 
-def make_keys(folder: Path, town: str = TOWN, issued_at: int = START) -> list[KeyFile]:
+def make_keys(folder: Path, town: str = TOWN, issued_at: int = START - 86_400) -> list[KeyFile]:
     """Fresh keys for every purpose, and the first keyset; returns the roots."""
     for purpose in PURPOSES:
         write_key(key_path(folder, purpose), new_key(purpose, secrets.token_bytes))
@@ -183,11 +183,11 @@ def make_keys(folder: Path, town: str = TOWN, issued_at: int = START) -> list[Ke
 @contextmanager
 def open_town(folder: Path, hung: int = 3) -> Iterator[Town]:
     """A town of its own with `hung` locks."""
-    make_keys(folder / "keys")
+    roots = make_keys(folder / "keys")
     clock = Clock()
     database = open_database(str(folder / "town.db"), TOWN)
     service = open_service(TOWN, database, folder / "keys", clock, "https://key.example/open")
-    town = Town(service, clock, folder)
+    town = Town(service, clock, folder, roots)
     town.add_rooms()
     for number in range(hung):
         town.hang(number)

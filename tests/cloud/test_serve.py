@@ -132,6 +132,12 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
+async def listening(running: Running) -> None:
+    """The service hears what is said: all its subscriptions are made when it connects."""
+    await running.gateway.say("gw-1", "state", GatewayState(online=True))
+    await until(lambda: is_online(running, True))
+
+
 def serve_spec(office: Office, broker_port: int) -> ChildSpec:
     folder = office.folder
     secret = folder / "staff.secret"
@@ -242,6 +248,7 @@ async def test_lock_is_reachable_only_while_a_gateway_is_there(running: Running)
 
 async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running: Running) -> None:
     gateway, office = running.gateway, running.office
+    await listening(running)
     lock = office.locks[0]
     lock.record(audit.DOOR_STATE, audit.DOOR_OPEN)
     raw, seal = lock.parcel(office.service.vault.public_keys, lock.records)
@@ -265,6 +272,7 @@ async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running
 async def test_records_are_acknowledged_to_the_lock_once_they_are_kept(running: Running) -> None:
     gateway, office = running.gateway, running.office
     gateway.answers = True
+    await listening(running)
     lock = office.locks[0]
     for seq in (1, 2, 3):
         lock.record(audit.DOOR_STATE, audit.DOOR_OPEN)
@@ -287,14 +295,19 @@ async def delivered(running: Running) -> bool:
 
 async def test_lock_that_asks_for_the_time_is_answered_at_once(running: Running) -> None:
     gateway = running.gateway
+    await listening(running)
     before = (await running.get("/v1/town"))["now"]
-    for lock_id, nonce in (("bbbbbbbb", bytes(16)), ("bbbbbbbb", b"short"), ("no lock", bytes(16))):
-        device = lock_id.replace(" ", "-")
-        asked = TimeRequest(id=f"t-{len(nonce)}", lock=device, nonce=nonce)
+    for lock_id, nonce in (("bbbbbbbb", b"short"), ("no-lock", bytes(16))):
+        asked = TimeRequest(id="t-bad", lock=lock_id, nonce=nonce)
         await gateway.say("gw-1", "request", asked)
-    await until(lambda: gateway.of(TimeAnswer))
+    good = TimeRequest(id="t-16", lock="bbbbbbbb", nonce=bytes(16))
+    async with asyncio.timeout(BOUND_S):
+        while not gateway.of(TimeAnswer):
+            await gateway.say("gw-1", "request", good)
+            await asyncio.sleep(0.1)
     after = (await running.get("/v1/town"))["now"]
-    (answer,) = gateway.of(TimeAnswer)
+    answer = gateway.of(TimeAnswer)[0]
+    assert {told.id for told in gateway.of(TimeAnswer)} == {"t-16"}
     signed, told = signedtime.parse(answer.document)
     keyset = running.office.service.keyset.keyset
     assert verify_document(keyset, CRYPTO, signed, ROLE_TIME, signedtime.TIME_CONTEXT)

@@ -58,7 +58,7 @@ class World:
         self.crystal_ppm = 0
         self.rtc_ppm = 0
         self.setting_ms = 0
-        self.rtc = VirtualRtc(lambda: self._pass(self.setting_ms * 1000))
+        self.rtc = VirtualRtc(lambda: self.pass_us(self.setting_ms * 1000))
         self.floor = START_S - 30 * DAY_S
         self.time_set: TimeBound | None = None
         self.alarms = 0
@@ -72,7 +72,7 @@ class World:
 
     def boot(self, off_s: int = 0) -> None:
         """Power comes (back) after `off_s`."""
-        self._pass(off_s * _US)
+        self.pass_us(off_s * _US)
         self._crystal_us = 0
         self.keeper = TimeKeeper(
             self.ticks, self.rtc, self.floor, self.time_set, self._rtc_drift_ppm
@@ -87,7 +87,7 @@ class World:
         left = seconds * 1000 + ms
         while left > 0:
             step = min(left, 600_000)
-            self._pass(step * 1000)
+            self.pass_us(step * 1000)
             self.keep()
             left -= step
 
@@ -110,9 +110,9 @@ class World:
     ) -> tuple[SignedTime, int]:
         """(the town's answer, the tick of the question); its clock is `skew_s` wrong."""
         asked = self.ticks()
-        self._pass(there_s * _US)
+        self.pass_us(there_s * _US)
         said = SignedTime("kitaguch", bytes(16), self.true_s + skew_s, error_s)
-        self._pass(back_s * _US)
+        self.pass_us(back_s * _US)
         return said, asked
 
     def ask(self, cut: bool = False, **how: int) -> bool:
@@ -134,7 +134,8 @@ class World:
         now = self.keeper.now()
         return now.lo <= self.true_s <= now.hi
 
-    def _pass(self, us: int) -> None:
+    def pass_us(self, us: int) -> None:
+        """Time passes and the lock does nothing."""
         self.us += us
         self._crystal_us = getattr(self, "_crystal_us", 0) + us * (_US + self.crystal_ppm) // _US
         self.rtc.pass_time(us * (_US + self.rtc_ppm) // _US)

@@ -189,6 +189,16 @@ class TestBoot(unittest.TestCase):
             self.assertIn("known answers", ed25519.arithmetic())
             self.assertFalse(ed25519.verify(key, message, signature))
 
+    def test_arithmetic_that_needs_more_memory_than_there_is_leaves_it_to_integers(self):
+        def greedy(s, base, h, key):
+            raise MemoryError("no heap for this")
+
+        good = [("integers", curve.encoded_double_scalar)]
+        ed25519.candidates = lambda: [("greedy", greedy)] + good
+        self.assertEqual(ed25519.boot(), "integers")
+        ed25519.candidates = lambda: [("greedy", greedy)]
+        self.assertIn("known answers", ed25519.boot())
+
     def test_wrong_machine_words_leave_it_to_integers(self):
         key, message, signature = _good()
         good = [("integers", curve.encoded_double_scalar)]

@@ -181,6 +181,19 @@ def test_leaf_that_stays_open_is_held_only_from_the_end_of_the_hold_on(wall: Wal
     assert wall.bolt == 1.0
 
 
+def test_leaf_that_was_held_before_a_hold_alarms_again_after_it(wall: Wall) -> None:
+    wall.unlock()
+    wall.wait(1000)
+    wall.physics.pull_handle()
+    wall.wait(3 * MINUTE)
+    assert wall.events.count(HELD) == 1
+    wall.hold_open(10 * MINUTE)
+    wall.wait(11 * MINUTE)
+    assert wall.events.count(HELD) == 1
+    wall.wait(2 * MINUTE)
+    assert wall.events.count(HELD) == 2
+
+
 def test_unlocking_meanwhile_neither_ends_nor_shortens_a_hold(wall: Wall) -> None:
     wall.hold_open(HOUR)
     wall.wait(MINUTE)

@@ -374,3 +374,12 @@ def test_random_digits_bear_a_name_once_in_3739_times() -> None:
             window = Pin(START + quarter * pin.QUARTER_S, quarters, 0)
             named += pin.SERIALS * keypads._is_near(window, TimeBound(START, START))
     assert 10**pin.DIGITS // named == 3739
+
+
+def test_list_that_cannot_be_read_lets_no_pin_pass() -> None:
+    def fails(offset: int, size: int) -> bytes:
+        raise OSError(5)
+
+    header = statuslist.build(LOCK, 1, START, [(b"x" * 8, START)])[0]
+    found = judge(digits_of(EVENING), START, status=statuslist.StatusList(header, fails))
+    assert found == (reasons.STORAGE, pin.name(LOCK, EVENING))

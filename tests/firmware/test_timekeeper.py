@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from firmware.core.timekeeper import DRIFT_PPM, DS3231_DRIFT_PPM, TimeKeeper
 from protocol.signedtime import SignedTime
@@ -289,7 +286,7 @@ def test_rtc_that_stopped_is_not_believed_again_before_it_is_set(told: World) ->
     assert told.time_set is not kept
 
 
-@pytest.mark.parametrize("by_s", [-200, -4, 4, 200])
+@pytest.mark.parametrize("by_s", [-200, -3, 3, 200])
 def test_rtc_turned_by_less_than_the_clocks_may_differ_by_now_is_noticed_too(
     told: World, by_s: int
 ) -> None:
@@ -347,7 +344,7 @@ def test_day_does_not_begin_before_somebody_told_the_time(world: World) -> None:
 
 def test_storage_that_refuses_the_first_time_set_is_asked_again(world: World) -> None:
     world.ask()
-    world._pass((DAY_S + 60) * 1_000_000)
+    world.pass_us((DAY_S + 60) * 1_000_000)
     assert world.keeper.time_set_due() is not None
     assert world.rtc.read() is None
     world.wait(500)
@@ -358,10 +355,10 @@ def test_storage_that_refuses_the_first_time_set_is_asked_again(world: World) ->
 
 def test_rtc_shows_the_kept_middle_and_the_time_since_it_was_written(world: World) -> None:
     world.ask()
-    world._pass((DAY_S + 60) * 1_000_000)
+    world.pass_us((DAY_S + 60) * 1_000_000)
     bound = world.keeper.time_set_due()
     assert bound is not None
-    world._pass(5_500_000)
+    world.pass_us(5_500_000)
     world.keeper.time_set_persisted()
     assert world.rtc.read() == (bound.lo + bound.hi) // 2 + 5
 
@@ -370,7 +367,7 @@ def test_time_set_that_storage_refused_is_not_given_out_again_after_a_contradict
     world: World,
 ) -> None:
     world.ask()
-    world._pass((DAY_S + 60) * 1_000_000)
+    world.pass_us((DAY_S + 60) * 1_000_000)
     assert world.keeper.time_set_due() is not None
     assert world.keeper.take(*world.answer(skew_s=1000))
     assert world.keeper.time_set_due() is None
@@ -403,9 +400,9 @@ def test_answer_that_says_hardly_more_is_not_written(
 def test_checkpoint_is_due_every_hour_of_lo(told: World) -> None:
     told.wait(2 * HOUR_S)
     told.keeper.persisted(told.keeper.now().lo)
-    told._pass((HOUR_S - 5) * 1_000_000)
+    told.pass_us((HOUR_S - 5) * 1_000_000)
     assert not told.keeper.checkpoint_due()
-    told._pass(10 * 1_000_000)
+    told.pass_us(10 * 1_000_000)
     assert told.keeper.checkpoint_due()
     told.keep()
     assert not told.keeper.checkpoint_due()
@@ -457,140 +454,10 @@ def test_cut_before_the_rtc_of_a_stopped_clock_is_set_leaves_it_stopped(told: Wo
     told.rtc.stop()
     told.boot(60)
     told.ask(error_s=600, skew_s=600)
-    told._pass((DAY_S + 60) * 1_000_000)
+    told.pass_us((DAY_S + 60) * 1_000_000)
     assert told.keeper.time_set_due() is not None
     told.boot(60)
     assert ends(told.keeper.now()) == (told.floor, FOREVER)
-
-
-# --- properties ---
-
-RATES = st.integers(-DRIFT_PPM, DRIFT_PPM)
-
-
-class HonestTown(RuleBasedStateMachine):
-    """Clocks within their bounds, honest answers however late: the truth is always inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-
-    @rule(crystal=RATES, rtc=RATES, s=st.integers(0, 40 * DAY_S), ms=st.integers(0, 999))
-    def time_passes(self, crystal: int, rtc: int, s: int, ms: int) -> None:
-        self.world.crystal_ppm, self.world.rtc_ppm = crystal, rtc
-        self.world._pass(s * 1_000_000 + ms * 1000)
-
-    @rule(ms=st.integers(0, 900))
-    def rtc_takes_its_time(self, ms: int) -> None:
-        self.world.setting_ms = ms
-
-    @rule()
-    def housekeeping(self) -> None:
-        self.world.keep()
-
-    @rule(
-        error=st.integers(0, 3600),
-        skew=st.integers(-3600, 3600),
-        there=st.integers(0, DAY_S),
-        back=st.integers(0, DAY_S),
-        cut=st.booleans(),
-    )
-    def town_answers(self, error: int, skew: int, there: int, back: int, cut: bool) -> None:
-        skew = max(-error, min(error, skew))
-        try:
-            assert self.world.ask(cut, error_s=error, skew_s=skew, there_s=there, back_s=back)
-        except PowerCut:
-            self.world.boot()
-
-    @rule(age=st.integers(0, DAY_S))
-    def document_is_carried(self, age: int) -> None:
-        self.world.keeper.raise_lo(self.world.true_s - age)
-
-    @rule(off=st.integers(0, 40 * DAY_S))
-    def power_goes(self, off: int) -> None:
-        self.world.boot(off)
-
-    @rule(off=st.integers(0, DAY_S))
-    def battery_and_power_go(self, off: int) -> None:
-        self.world.rtc.stop()
-        self.world.boot(off)
-
-    @rule()
-    def root_sets_it(self) -> None:
-        self.world.reset()
-
-    @invariant()
-    def truth_is_inside(self) -> None:
-        now = self.world.keeper.now()
-        assert now.lo <= self.world.true_s <= now.hi, (ends(now), self.world.true_s)
-
-    @invariant()
-    def nothing_is_contradicted(self) -> None:
-        assert self.world.alarms == 0
-
-
-class StolenTimeKey(RuleBasedStateMachine):
-    """Whatever is signed and however the RTC is turned, lo and floor only fall by a root's word."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.lo = self.floor = 0
-
-    @rule(t=st.integers(3600, FOREVER - 3601), error=st.integers(0, 3600), late=st.integers(0, 100))
-    def anything_is_signed(self, t: int, error: int, late: int) -> None:
-        self.world.keeper.take(says(t, error), self.world.ticks() - late)
-        self.world.keep()
-
-    @rule(skew=st.integers(-2 * HOUR_S, 2 * HOUR_S), error=st.integers(0, 3600))
-    def near_the_truth(self, skew: int, error: int) -> None:
-        self.world.ask(skew_s=skew, error_s=error)
-
-    @rule(s=st.integers(0, 3 * DAY_S))
-    def time_passes(self, s: int) -> None:
-        self.world._pass(s * 1_000_000)
-        self.world.keep()
-
-    @rule(t=st.integers(0, 2 * START_S))
-    def document_is_carried(self, t: int) -> None:
-        self.world.keeper.raise_lo(t)
-
-    @rule(by=st.integers(-YEAR_S, YEAR_S))
-    @precondition(lambda self: self.world.rtc.read() is not None)
-    def rtc_is_turned(self, by: int) -> None:
-        self.world.rtc.turn(by)
-
-    @rule()
-    def battery_goes(self) -> None:
-        self.world.rtc.stop()
-
-    @rule()
-    def power_goes(self) -> None:
-        self.world.boot()
-        self.lo = self.floor
-
-    @rule()
-    def root_sets_it(self) -> None:
-        self.world.reset()
-        self.lo = self.floor = 0
-
-    @invariant()
-    def lo_and_floor_never_fall(self) -> None:
-        lo = self.world.keeper.now().lo
-        assert lo >= self.lo and lo >= self.world.floor >= self.floor
-        self.lo, self.floor = lo, self.world.floor
-
-
-STEPS = settings(
-    max_examples=300,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestHonestTown = HonestTown.TestCase
-TestHonestTown.settings = STEPS
-TestStolenTimeKey = StolenTimeKey.TestCase
-TestStolenTimeKey.settings = STEPS
 
 
 def test_keeper_asks_its_ports_and_nothing_else() -> None:

@@ -41,10 +41,13 @@ JSON_VALUES = st.recursive(
 PAYLOADS = [
     messages.GatewayState(online=True),
     messages.LockState(reachable=True, seen_at=1, time_lo=1, time_hi=2),
-    messages.AuditEvent(id="a", lock="kitaguch", batch=b"x" * 40, seal=b"y" * 16),
+    messages.AuditEvent(id="a", lock="kitaguch", parcel=b"x" * 40, seal=b"y" * 16),
+    messages.TimeRequest(id="a", lock="kitaguch", nonce=b"n" * 16),
     messages.EventAck(ids=["a", "b"]),
-    messages.RelayOpen(id="a", session="s", message=b"\x01\x81\x00", expires_at=9),
-    messages.StatusPut(id="a", document=b"x", version=3, expires_at=9),
+    messages.RelayOpen(id="a", session="s", message=b"\x01\x81\x01", expires_at=9),
+    messages.StatusPut(id="a", document=b"x", version=3, entries=b"y" * 8, expires_at=9),
+    messages.DocumentPut(id="a", what="keyset", document=b"x", version=3, expires_at=9),
+    messages.TimeAnswer(id="a", document=b"x", expires_at=9),
     messages.CommandResult(id="a", ok=False, error="GONE", version=1),
 ]
 

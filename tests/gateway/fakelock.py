@@ -333,8 +333,10 @@ class FakeLock:
             return reasons.BAD_SIGNATURE, None
         if base != self.trust.status.version:
             return reasons.OTHER_BASE, None
-        merged = statuslist.merge(self.trust.status, additions, header.kept_from_hour)
-        return self._adopt(header, b"".join(merged))
+        merged = b"".join(statuslist.merge(self.trust.status, additions, header.kept_from_hour))
+        if sha256(merged) != header.digest:
+            return reasons.MALFORMED, None
+        return self._adopt(header, merged)
 
     def _adopt(self, header: statuslist.StatusHeader, entries: bytes) -> tuple[int, Any]:
         self.trust.status = statuslist.in_memory(header, entries)

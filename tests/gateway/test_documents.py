@@ -8,17 +8,21 @@ import pytest
 
 from gateway.machine import Settings
 from kannuki.messages import DocumentPut, StatusPut
-from protocol import reasons, session
+from protocol import reasons, session, statuslist
+from protocol.crypto import sha256
+from protocol.frames import MAX_MESSAGE_BYTES
 from protocol.statuslist import ENTRY_BYTES
 from protocol.timebound import TimeBound, unknown
 from tests.gateway.fakelock import (
     LOCK_A,
     LOCK_B,
+    STATUS_ISSUER,
     STRANGER,
     T0,
     ack_document,
     config_document,
     keyset_document,
+    signed,
     status_document,
     status_entries,
 )
@@ -116,6 +120,30 @@ def test_no_delta_is_sent_to_a_lock_that_holds_another_base(world, base):
     w.command(LOCK_A, command)
     assert w.result(command.id).ok
     assert (times(w, DELTA), times(w, PART)) == (0, 1)
+
+
+@pytest.mark.parametrize("rows", [0, statuslist.MAX_MIN_IAT_ROWS])
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_largest_delta_that_is_tried_fits_a_message_and_so_does_the_largest_part(
+    world, rows, beyond
+):
+    w = world([LOCK_A], Settings(status_piece_bytes=10**6))
+    min_iat = [(bytes([row] * 4), LOCK_B, T0) for row in range(rows)]
+    largest = 0
+    for count in range(350, 520):
+        entries = status_entries(count)
+        header = statuslist.StatusHeader(LOCK_A, 5, T0, 0, min_iat, count, sha256(entries))
+        document = signed(STATUS_ISSUER, statuslist.encode(header), statuslist.CONTEXT)
+        if len(document) + len(entries) + 64 <= MAX_MESSAGE_BYTES:
+            largest = count
+    entries = status_entries(largest + beyond)
+    header = statuslist.StatusHeader(LOCK_A, 5, T0, 0, min_iat, largest + beyond, sha256(entries))
+    document = signed(STATUS_ISSUER, statuslist.encode(header), statuslist.CONTEXT)
+    command = put_status(5, entries, base=0, additions=entries)
+    w.command(LOCK_A, command.model_copy(update={"document": document}))
+    assert w.result(command.id).ok
+    assert (times(w, DELTA), times(w, PART)) == ((0, 2) if beyond else (1, 0))
+    assert held_entries(w) == entries
 
 
 def test_additions_that_fit_no_message_go_as_parts(world):

@@ -11,10 +11,20 @@ from pathlib import Path
 import pytest
 
 from gateway.machine import Errand, Pending, Settings, StorageError, StoredEvent
+from gateway.machine.errands import kind_of
 from gateway.store import MIGRATIONS, SqliteStore
-from kannuki.messages import StatusPut
+from kannuki.messages import DocumentPut, StatusPut
 from protocol import audit
-from tests.gateway.fakelock import LOCK_A, LOCK_B, T0, status_document
+from tests.gateway.fakelock import (
+    LOCK_A,
+    LOCK_B,
+    T0,
+    ack_document,
+    config_document,
+    keyset_document,
+    status_document,
+    status_entries,
+)
 from tests.gateway.world import World
 
 WRITER = """
@@ -120,6 +130,72 @@ def test_status_lists_reach_the_lock_once_through_random_kills(tmp_path):
     assert w.store.errands(LOCK_A, "status") == []
     assert not w.store.has_pending(LOCK_A)
     w.store.close()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_documents_of_every_kind_reach_the_lock_through_random_kills_and_losses(tmp_path, seed):
+    chance = random.Random(seed)
+    settings = Settings(sync_interval_s=20, status_piece_bytes=160)
+    w = World(tmp_path, [LOCK_A], settings, latency_s=0.05)
+    w.locks[LOCK_A].happen(times=30)
+    w.broker_up()
+    commands = [give(w, chance, version) for version in range(2, 30)]
+    w.run(120)
+    lock = w.locks[LOCK_A]
+    for command in commands:
+        last = w.results(command.id)[-1]
+        assert last.ok and last.version >= command.version
+    newest = {kind_of(command): command.version for command in commands}
+    held = {
+        "status": lock.trust.status.version,
+        "keyset": lock.trust.keyset.version,
+        "config": lock.config_version,
+        "ack": lock.acked_seq,
+    }
+    assert {what: held[what] for what in newest} == newest
+    assert not w.store.has_pending(LOCK_A)
+    assert w.most_links == 1
+    w.store.close()
+
+
+def give(w: World, chance: random.Random, version: int) -> StatusPut | DocumentPut:
+    """One command of any kind; then something goes wrong, and it is said again until answered."""
+    command = any_document(chance, version)
+    w.command(LOCK_A, command)
+    w.run(chance.uniform(0, 2))
+    if chance.random() < 0.5:
+        w.kill()
+        w.start()
+        w.broker_up()
+    else:
+        w.lose(LOCK_A)
+    w.command(LOCK_A, command)
+    return command
+
+
+def any_document(chance: random.Random, version: int) -> StatusPut | DocumentPut:
+    what = chance.choice(["status", "status", "keyset", "config", "ack"])
+    until = T0 + 10**6
+    if what == "status":
+        entries = status_entries(chance.randrange(200))
+        base = chance.choice([None, version - 1])
+        return StatusPut(
+            id=f"put-{version}",
+            document=status_document(LOCK_A, version, entries=entries),
+            version=version,
+            entries=entries,
+            base_version=base,
+            additions=None if base is None else entries[:80],  # mostly wrong: parts must cure it
+            expires_at=until,
+        )
+    document = {
+        "keyset": lambda: keyset_document(version),
+        "config": lambda: config_document(LOCK_A, version),
+        "ack": lambda: ack_document(LOCK_A, version),
+    }[what]()
+    return DocumentPut(
+        id=f"put-{version}", what=what, document=document, version=version, expires_at=until
+    )
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_done(tmp_path):

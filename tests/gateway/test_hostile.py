@@ -8,10 +8,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.machine import Pending, Settings, steps
+from gateway.machine import Pending, Settings, errands, steps
 from gateway.machine import values as v
 from gateway.machine.documents import Bookmarks
 from gateway.machine.housekeeping import Visit
+from gateway.machine.link import Phase
 from gateway.machine.lockstate import StateError, read
 from gateway.machine.outbox import Outbox
 from gateway.store import SqliteStore
@@ -24,16 +25,18 @@ from kannuki.messages import (
     StatusPut,
     TimeAnswer,
 )
-from protocol import cbor, reasons, session
+from protocol import cbor, cose, reasons, session
 from tests.gateway.fakelock import (
     LOCK_A,
     LOCK_B,
+    STRANGER,
     T0,
     ack_document,
     config_document,
     credential,
     deterministic,
     keyset_document,
+    signed,
     status_document,
     status_entries,
     time_document,
@@ -116,6 +119,8 @@ class Disordered(World):
         else:
             self.wall_ahead += first
         self.carry_out()
+        links = gateway._links._links.values()
+        assert sum(link.phase is not Phase.DOWN for link in links) <= self.settings.max_links
 
 
 @settings(max_examples=150, deadline=None)
@@ -278,6 +283,30 @@ def test_only_parcels_that_go_on_where_we_asked_are_stored(first, count, lock, e
     else:
         assert good or (is_ours and count == 0)
     assert bool(store.put) == good
+
+
+PAYLOADS = {
+    "keyset": cose.decode(keyset_document(2)).payload,
+    "config": cose.decode(config_document(LOCK_A, 2)).payload,
+    "ack": cose.decode(ack_document(LOCK_A, 2)).payload,
+    "status": cose.decode(status_document(LOCK_A, 2)).payload,
+}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(PAYLOADS)), st.integers(0, 6), VALUES)
+def test_a_document_with_any_member_wrong_is_accepted_or_refused_but_never_raises(
+    what, index, value
+):
+    members = cbor.decode(PAYLOADS[what])
+    members[index % len(members)] = value
+    document = signed(STRANGER, cbor.encode(members))
+    common = {"id": "x", "document": document, "version": 2, "expires_at": T0 + 9}
+    if what == "status":
+        command = StatusPut(entries=b"", **common)
+    else:
+        command = DocumentPut(what=what, **common)
+    assert errands._fault(LOCK_A, command, v.Now(T0, 0.0)) in (None, v.MALFORMED)
 
 
 def test_garbage_is_counted(world):

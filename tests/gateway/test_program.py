@@ -15,8 +15,11 @@ from click.testing import CliRunner
 
 from gateway import files
 from gateway.cli import gateway
+from gateway.machine import Publish
+from gateway.publishing import Publisher
 from gateway.turnstile import Turnstile
 from kannuki.enrolment import FileError, GatewayFile, LockCredential, write_file
+from kannuki.messages import CHANNELS
 from protocol import token as tokens
 from tests.gateway.fakelock import LOCK_A, LOCK_B, credential
 
@@ -102,6 +105,26 @@ def test_a_broker_that_is_no_address_is_a_usage_error(tmp_path, broker):
     said = CliRunner().invoke(gateway, ["run", "--gateway-file", str(path), "--broker", broker])
     assert said.exit_code == 2
     assert "host:port" in said.output
+
+
+async def test_everything_that_the_machine_says_has_a_lane_and_requests_keep_their_short_life():
+    publisher = Publisher()
+    said: list[Publish] = []
+    done = asyncio.Event()
+
+    async def say(publish: Publish) -> None:
+        said.append(publish)
+        if len(said) == len(CHANNELS) - 1:
+            done.set()
+
+    for channel in CHANNELS.keys() - {"command"}:
+        publisher.put(Publish(channel, "gw-1", b"{}", expiry_s=4.0))
+    task = asyncio.create_task(publisher.run(say))
+    await asyncio.wait_for(done.wait(), 10)
+    task.cancel()
+    await asyncio.wait({task})
+    assert {publish.channel for publish in said} == CHANNELS.keys() - {"command"}
+    assert all(publish.expiry_s == 4.0 for publish in said)
 
 
 async def test_the_urgent_pass_first_and_the_impatient_leave_no_hole():

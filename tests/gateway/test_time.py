@@ -73,6 +73,21 @@ def test_nobody_waits_longer_than_a_few_seconds_for_a_town_that_says_nothing(wor
     assert w.gateway.counters["visits_failed"] == 0
 
 
+def test_a_town_that_is_down_costs_each_lock_one_wait_until_it_answers_again(world):
+    w = silent(world, [LOCK_A], Settings(sync_interval_s=20))
+    w.run(4.5)
+    assert w.gateway.counters["times_missed"] == 1
+    w.until(lambda: len(w.time_requests()) == 2)
+    w.run(0.5)
+    assert not w.is_linked(LOCK_A), "it did not wait again"
+    w.answer_time(w.time_requests()[1])
+    w.until(lambda: len(w.time_requests()) == 3)
+    w.run(3)
+    assert w.is_linked(LOCK_A), "it waits, because the town has answered, if too late"
+    w.answer_time(w.time_requests()[2])
+    assert was_given_time(w) == 1
+
+
 def test_a_gateway_without_a_broker_asks_nothing_and_waits_for_nothing(world):
     w = world([LOCK_A])
     forget_time(w)
@@ -95,6 +110,7 @@ def test_a_late_answer_is_not_given_to_a_lock(world):
 def test_an_answer_to_an_earlier_visit_is_not_given_in_a_later_one(world):
     w = silent(world, [LOCK_A], Settings(sync_interval_s=20))
     old = first_request(w)
+    w.lose(LOCK_A)
     new = first_request(w, count=2)
     w.answer_time(old)
     forged = time_document(LOCK_A, old.nonce, T0 + 60)

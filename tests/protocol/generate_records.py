@@ -12,7 +12,7 @@ from protocol.audit import Head, Record
 from protocol.timebound import TimeBound
 from tests.protocol import support
 from tests.protocol.generate_documents import replaced
-from tests.protocol.generate_town import KDK, LOCK_NONCE, document_row, kid
+from tests.protocol.generate_town import KDK, LOCK_NONCE, document_row, kid, sign
 from tests.protocol.support import EPOCH, GROUP, LOCK, NOON, OTHER_LOCK, T0, T1
 
 # --- status list ---
@@ -45,10 +45,22 @@ def statuslist_vectors() -> dict[str, Any]:
             "additions": additions.hex(),
             "entries": merged.hex(),
         },
+        "ten_additions": ten_additions(),
         "hours": hour_rows(),
         "order": order_rows(entries),
         "refused": refused_headers(cbor.decode(statuslist.encode(header))),
     }
+
+
+def ten_additions() -> dict[str, Any]:
+    """A delta as it travels: what ten withdrawals cost at a lock that holds a long list."""
+    header, _ = statuslist.build(
+        LOCK, 900, NOON, [(name_of(n), T1) for n in range(1000)], [], T0 // 3600
+    )
+    document = sign("status", statuslist.encode(header), statuslist.CONTEXT)
+    additions = b"".join(statuslist.entry(name_of(n), T1) for n in range(990, 1000))
+    argument = cbor.encode([document, 899, additions])
+    return {"argument": argument.hex(), "bytes": len(argument)}
 
 
 def header_fields(header: statuslist.StatusHeader) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def hour_rows() -> list[dict[str, Any]]:
     rows = []
     for expires_at in (wrap * 3600 - 1, wrap * 3600, wrap * 3600 + 1, T1, T1 + 1, T1 + 3599):
         made = statuslist.entry(name_of(1), expires_at)
-        for kept in (wrap - 1, wrap, wrap + 1, T1 // 3600, T1 // 3600 + 1, wrap - 32767):
+        for kept in (0, wrap - 1, wrap, wrap + 1, T1 // 3600, T1 // 3600 + 1, wrap - 32767):
             rows.append(
                 {
                     "expires_at": expires_at,

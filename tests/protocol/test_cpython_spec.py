@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from kannuki import asyncapi, enrolment, messages
-from protocol import gatt, reasons
+from protocol import (
+    audit,
+    gatt,
+    keyset,
+    lockconfig,
+    pin,
+    reasons,
+    session,
+    signedtime,
+    statuslist,
+)
 from tests.protocol import tables
 from tests.protocol.support import vectors
 
@@ -50,6 +60,51 @@ def test_every_row_of_a_marked_table_was_read() -> None:
     for page in PAGES.values():
         for name, body in re.findall(r"<!-- table: (\w+) -->\n((?:\|.*\n)+)", page):
             assert len(documented()[name]) == len(body.splitlines()) - 2, name
+
+
+def test_the_bounds_of_figures_are_those_of_the_code() -> None:
+    body = re.findall(r"<!-- table: figures -->\n((?:\|.*\n)+)", PAGES["wire.md"])[0]
+    rows = re.findall(r"^\| (\d+) \| `\w+` \| (\d+) \| (\d+) \| (\d+) \|", body, re.MULTILINE)
+    found = {int(figure): tuple(map(int, bounds)) for figure, *bounds in rows}
+    assert found == {figure: row[1:] for figure, row in lockconfig.FIGURES.items()}
+
+
+def test_the_documents_have_the_contexts_of_the_code() -> None:
+    section = PAGES["wire.md"].split("## 7. Documents")[1].split("\n## ")[0]
+    found = re.findall(r"^\| `(kannuki-[\w-]+)` \|", section, re.MULTILINE)
+    contexts = (
+        keyset.CONTEXT,
+        lockconfig.CONTEXT,
+        signedtime.TIME_CONTEXT,
+        signedtime.RESET_CONTEXT,
+        statuslist.CONTEXT,
+        audit.ACK_CONTEXT,
+        audit.HEAD_CONTEXT,
+    )
+    assert found == [context.decode() for context in contexts]
+
+
+def test_the_labels_of_the_page_are_those_of_the_vectors() -> None:
+    for label in vectors("session")["labels"].values():
+        assert f'"{label}" ||' in PAGES["wire.md"]
+
+
+def test_the_lengths_of_pins_are_those_of_the_code() -> None:
+    page = (SPEC / "pin.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (length code|quarters) \|(.*)\|$", page, re.MULTILINE)
+    said = {name: [int(cell) for cell in cells.split("|")] for name, cells in rows}
+    assert said["quarters"] == list(pin.LENGTHS_QUARTERS)
+    assert said["length code"] == list(range(len(pin.LENGTHS_QUARTERS)))
+
+
+def test_every_file_of_vectors_is_named_on_a_page() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in SPEC.glob("*.md"))
+    files = [path.name for path in (ROOT / "protocol" / "vectors").glob("*.json")]
+    assert [name for name in files if f"`{name}`" not in pages] == []
+
+
+def test_the_version_of_the_page_is_the_one_of_the_code() -> None:
+    assert f"wire version {session.WIRE_VERSION}." in PAGES["wire.md"]
 
 
 def test_the_addresses_are_those_of_the_code() -> None:

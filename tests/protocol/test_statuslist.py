@@ -41,7 +41,19 @@ def entries_of(status):
 
 
 def merged(older, additions, kept_from_hour):
-    return b"".join(statuslist.merge(older, additions, kept_from_hour))
+    """The merged entries; whole ones, and nothing is read beyond the older list's end."""
+    end = 8 * older.header.count
+
+    def read(offset, size):
+        if offset + size > end:
+            raise AssertionError("read beyond the last entry")
+        return older.read(offset, size)
+
+    strict = statuslist.StatusList(older.header, read)
+    entries = list(statuslist.merge(strict, additions, kept_from_hour))
+    if any(len(raw) != 8 for raw in entries):
+        raise AssertionError("an entry has 8 bytes")
+    return b"".join(entries)
 
 
 class TestRevocation(unittest.TestCase):
@@ -140,6 +152,12 @@ class TestHours(unittest.TestCase):
         raw = statuslist.entry(cti(1), (HOUR + three_years) * 3600)
         self.assertTrue(statuslist.is_kept(raw, HOUR))
         self.assertFalse(statuslist.is_kept(statuslist.entry(cti(1), T1), HOUR + three_years))
+
+    def test_a_list_that_never_dropped_anything_keeps_every_hour(self):
+        for expires_at in (1, T1, WRAP * 3600, WRAP * 3600 + 5, 1 << 39):
+            self.assertTrue(statuslist.is_kept(statuslist.entry(cti(1), expires_at), 0))
+        older = listed(range(5))
+        self.assertEqual(merged(older, b"", 0), entries_of(older))
 
     def test_a_list_leaves_out_what_has_expired_before_it_begins(self):
         revoked = [(cti(1), T1 - 3600), (cti(2), T1), (cti(3), T1 + 3600)]

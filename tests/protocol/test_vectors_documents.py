@@ -127,6 +127,14 @@ class TestStatusList(unittest.TestCase):
         self.assertEqual(merged.hex(), delta["entries"])
         statuslist.in_memory(newer.header, merged)
 
+    def test_what_ten_withdrawals_cost(self):
+        row = self.known["ten_additions"]
+        document, base, additions = cbor.decode(unhex(row["argument"]))
+        _, header = statuslist.parse(document)
+        self.assertEqual((header.version, base, len(additions)), (900, 899, 80))
+        self.assertEqual(len(unhex(row["argument"])), row["bytes"])
+        self.assertEqual(row["bytes"], 230)
+
     def test_hours_of_entries(self):
         for row in self.known["hours"]:
             made = statuslist.entry(unhex(row["entry"])[:6], row["expires_at"])

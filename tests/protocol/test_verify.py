@@ -28,6 +28,7 @@ from tests.protocol.support import (
     issue,
     key_for,
     make_greeting,
+    make_status,
     make_token,
     present,
     sign,
@@ -147,6 +148,7 @@ class TestPossession(VerdictCase):
     def test_an_oversize_message_is_refused_unread(self):
         message = bytes(session.MAX_PRESENTATION_BYTES + 1)
         self.assertDeniedUnverified(self.lock.judge(message), reasons.TOO_LARGE)
+        self.assertDeniedUnverified(self.lock.judge(message[1:]), reasons.MALFORMED)
 
     def test_random_bytes_are_refused_without_a_signature_check(self):
         noise = Lcg(11)
@@ -345,3 +347,14 @@ class TestDocuments(VerdictCase):
                 self.assertFalse(self._holds(with_bit_flipped(raw, bit)))
             except cose.CoseError:
                 pass
+
+
+class TestUnreadableList(VerdictCase):
+    def test_a_list_that_cannot_be_read_lets_nobody_pass(self):
+        header = make_status([(b"x" * 8, NOON)]).header
+
+        def fails(offset, size):
+            raise OSError(5)
+
+        self.lock.trust.status = statuslist.StatusList(header, fails)
+        self.assertDenied(self.lock.judge_token(issue()), reasons.STORAGE)

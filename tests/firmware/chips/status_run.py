@@ -20,7 +20,7 @@ from protocol.shim import Callable
 from protocol.statuslist import ENTRY_BYTES, HOUR_S
 from simulator.chip.cut_flash import LOST, WAYS, CutFlash, perform, tear
 from tests.firmware.chips import status_lists as lists
-from tests.firmware.chips.cut_story import Dice, formatted, mount, unmount
+from tests.firmware.chips.cut_bench import Dice, formatted, mount, unmount
 
 ROOT = "/cut/data"
 KEYSET, CONFIG = "keyset", "config"
