@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, rule
 from nacl.signing import SigningKey
 
-from protocol import audit, pin, reasons, session, statuslist
+from protocol import audit, reasons, session, statuslist
 from protocol.audit import Head
 from protocol.lockconfig import DoorConfig
-from protocol.pin import Pin
-from simulator.town_keys import TownKeys, aes
+from simulator.town_keys import TownKeys
 from tests.firmware.model.base import DAY_S, KEYS_MADE, keyset_paper, kid_of
 from tests.firmware.model.oracle import (
     NOTHING,
@@ -484,21 +483,7 @@ class Papers(Visits):
             entries = [fork]
         self.expect_after(entries, faulty)
 
-    # --- PINs are given out ---
-
-    @rule(
-        target=PINS,
-        quarters=st.integers(-6, 4),
-        length=st.sampled_from([1, 4, 8, 48]),
-        serial=st.integers(0, 31),
-    )
-    def give_pin(self, quarters: int, length: int, serial: int) -> GivenPin:
-        self.count("give_pin")
-        starts_at = (self.town.now // pin.QUARTER_S + quarters) * pin.QUARTER_S
-        given, epoch = Pin(starts_at, length, serial), max(self.oracle.keyset.epochs)
-        kdk = self.oracle.keyset.keys.kdk(self.town.enrolment, epoch)
-        digits = pin.encode(aes(pin.pin_key(kdk)), LOCK_ID, given)
-        return GivenPin(digits, given, pin.name(LOCK_ID, given), epoch)
+    # --- PINs are withdrawn ---
 
     @rule(target=STATUSES, given=PINS)
     def withdraw_pin(self, given: GivenPin) -> StatusPaper:

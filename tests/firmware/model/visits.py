@@ -78,7 +78,8 @@ class Visits(LockModel):
     def book_otherwise(self, window: tuple[int, int], how: str, week: Weekly, command: int) -> Key:
         self.count("book_otherwise")
         key = self._unusual(window[0], sum(window), how, week)
-        self.visit(key, command)
+        for _ in range(1 + key.token.once):
+            self.visit(key, command)
         return key
 
     def _unusual(self, begins: int, ends: int, how: str, week: Weekly) -> Key:
