@@ -7,6 +7,7 @@ of everything that is signed and carried in papers.py; here are power, clocks, k
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,12 +17,14 @@ from firmware.core import door
 from firmware.core.session import MAX_SLOTS
 from protocol import audit, lockstate, pin, reasons, session
 from protocol import token as tokens
+from protocol.audit import Head
 from protocol.pin import Pin
-from simulator.town_keys import aes
+from simulator.town_keys import TownKeys, aes
 from tests.firmware.model import counts
 from tests.firmware.model.base import BOOT, DAY_S, KEYS_MADE
 from tests.firmware.model.oracle import GivenPin
 from tests.firmware.model.papers import PINS, Papers
+from tests.firmware.model.people import Caller
 from tests.firmware.model.world import DRIFT_PPM
 from tests.firmware.town import LOCK_ID
 
@@ -233,6 +236,49 @@ class LockMachine(Papers):
             self.expect([(audit.KEYPAD, audit.KEYPAD_CLEARED, audit.SOURCE_HOLDER, cti, None)])
             self.oracle.pin_failures = 0
             self.oracle.keypad_rests_until_ms = self.lock.now_ms
+
+    # --- acknowledgements ---
+
+    @rule(data=st.data(), seq=st.integers(1, 400), how=st.sampled_from(["", "", "fork", "key"]))
+    def acknowledge(self, data: st.DataObject, seq: int, how: str) -> None:
+        """Of what the town has seen; of another history; by another key."""
+        self.count("acknowledge")
+        caller = self.with_session(data)
+        if caller is None:
+            return
+        seq = (seq - 1) % self.head_seq + 1
+        record = bytes(32) if how == "fork" else audit.record_hash(self.tape[seq - 1])
+        keys = self.oracle.keyset.keys
+        if how == "key":
+            keys = dataclasses.replace(keys, ack=keys.status)
+        old = seq <= self.oracle.acked
+        expected = {"fork": reasons.NOT_ALLOWED_TO_ISSUE, "key": reasons.BAD_SIGNATURE}.get(how, 0)
+        if how == "key" and old:
+            expected = session.OK  # nothing new, whoever says it
+        self._bring_ack(caller, keys, Head(LOCK_ID, 1, seq, record), expected)
+
+    @rule(data=st.data(), ahead=st.integers(1, 1000))
+    def acknowledge_the_future(self, data: st.DataObject, ahead: int) -> None:
+        """The lock was restored from an old image, or somebody lies."""
+        self.count("acknowledge_the_future")
+        caller = self.with_session(data)
+        if caller is not None:
+            head = Head(LOCK_ID, 1, self.head_seq + ahead, bytes(32))
+            expected = reasons.NOT_ALLOWED_TO_ISSUE
+            self._bring_ack(caller, self.oracle.keyset.keys, head, expected)
+
+    def _bring_ack(self, caller: Caller, keys: TownKeys, head: Head, expected: int) -> None:
+        faulty = self.is_faulty()
+        reason, value = self.ask(caller, session.REQUEST_ACK, keys.acknowledge(head))
+        assert reason == expected
+        entries = []
+        if reason == session.OK:
+            self.oracle.acked = max(self.oracle.acked, head.seq)
+            assert value == self.oracle.acked
+        elif reason == reasons.NOT_ALLOWED_TO_ISSUE:
+            fork = audit.DOOR_LOCK_ALARM, audit.ALARM_FORK, audit.SOURCE_NONE, None, None
+            entries = [fork]
+        self.expect_after(entries, faulty)
 
     # --- what must always be so ---
 

@@ -11,7 +11,6 @@ from hypothesis.stateful import Bundle, rule
 from nacl.signing import SigningKey
 
 from protocol import audit, reasons, session, statuslist
-from protocol.audit import Head
 from protocol.lockconfig import DoorConfig
 from simulator.town_keys import TownKeys
 from tests.firmware.model.base import DAY_S, KEYS_MADE, keyset_paper, kid_of
@@ -108,6 +107,7 @@ class Papers(Visits):
         caller = self.with_session(data)
         if caller is not None:
             self._bring_keyset(caller, paper)
+            self._bring_keyset(caller, paper)
 
     def _bring_keyset(self, caller: Caller, paper: KeysetPaper) -> None:
         faulty, expected = self.is_faulty(), self.oracle.keyset_answer(paper)
@@ -152,6 +152,7 @@ class Papers(Visits):
         self.count("carry_configuration")
         caller = self.with_session(data)
         if caller is not None:
+            self._bring_config(caller, paper)
             self._bring_config(caller, paper)
 
     def _bring_config(self, caller: Caller, paper: ConfigPaper) -> None:
@@ -219,15 +220,24 @@ class Papers(Visits):
         keys = dataclasses.replace(self.newest.keys, status=self.newest.keys.booking)
         return self._status(keys, self.newest_status.kept_from_s)
 
-    @rule(data=st.data(), paper=STATUSES, parts=st.integers(1, 3), all_of_it=st.booleans())
-    def carry_status(
-        self, data: st.DataObject, paper: StatusPaper, parts: int, all_of_it: bool
-    ) -> None:
-        """In parts, from any outbox; the carrier may walk away in the middle."""
+    @rule(
+        data=st.data(),
+        paper=STATUSES,
+        parts=st.integers(1, 3),
+        stops=st.sampled_from(["", "", "leaves", "rotates"]),
+    )
+    def carry_status(self, data: st.DataObject, paper: StatusPaper, parts: int, stops: str) -> None:
+        """In parts, from any outbox; midway the carrier leaves, or brings a new status key."""
         self.count("carry_status")
         caller = self.with_session(data)
-        if caller is not None:
-            self._bring_status(caller, paper, parts, all_of_it)
+        if caller is None:
+            return
+        self._bring_status(caller, paper, parts, not stops)
+        if stops == "rotates":
+            self.newest = self._made(self._changed("status"))
+            self.all_keysets.append(self.newest)
+            self._bring_keyset(caller, self.newest)
+            self._bring_status(caller, paper, parts)
 
     def _bring_status(
         self, caller: Caller, paper: StatusPaper, parts: int = 1, all_of_it: bool = True
@@ -439,49 +449,6 @@ class Papers(Visits):
         """On the same connection, in a new session."""
         assert caller.may_greet
         return self.present_to(caller, key, command)
-
-    # --- acknowledgements ---
-
-    @rule(data=st.data(), seq=st.integers(1, 400), how=st.sampled_from(["", "", "fork", "key"]))
-    def acknowledge(self, data: st.DataObject, seq: int, how: str) -> None:
-        """Of what the town has seen; of another history; by another key."""
-        self.count("acknowledge")
-        caller = self.with_session(data)
-        if caller is None:
-            return
-        seq = (seq - 1) % self.head_seq + 1
-        record = bytes(32) if how == "fork" else audit.record_hash(self.tape[seq - 1])
-        keys = self.oracle.keyset.keys
-        if how == "key":
-            keys = dataclasses.replace(keys, ack=keys.status)
-        old = seq <= self.oracle.acked
-        expected = {"fork": reasons.NOT_ALLOWED_TO_ISSUE, "key": reasons.BAD_SIGNATURE}.get(how, 0)
-        if how == "key" and old:
-            expected = session.OK  # nothing new, whoever says it
-        self._bring_ack(caller, keys, Head(LOCK_ID, 1, seq, record), expected)
-
-    @rule(data=st.data(), ahead=st.integers(1, 1000))
-    def acknowledge_the_future(self, data: st.DataObject, ahead: int) -> None:
-        """The lock was restored from an old image, or somebody lies."""
-        self.count("acknowledge_the_future")
-        caller = self.with_session(data)
-        if caller is not None:
-            head = Head(LOCK_ID, 1, self.head_seq + ahead, bytes(32))
-            expected = reasons.NOT_ALLOWED_TO_ISSUE
-            self._bring_ack(caller, self.oracle.keyset.keys, head, expected)
-
-    def _bring_ack(self, caller: Caller, keys: TownKeys, head: Head, expected: int) -> None:
-        faulty = self.is_faulty()
-        reason, value = self.ask(caller, session.REQUEST_ACK, keys.acknowledge(head))
-        assert reason == expected
-        entries = []
-        if reason == session.OK:
-            self.oracle.acked = max(self.oracle.acked, head.seq)
-            assert value == self.oracle.acked
-        elif reason == reasons.NOT_ALLOWED_TO_ISSUE:
-            fork = audit.DOOR_LOCK_ALARM, audit.ALARM_FORK, audit.SOURCE_NONE, None, None
-            entries = [fork]
-        self.expect_after(entries, faulty)
 
     # --- PINs are withdrawn ---
 

@@ -108,6 +108,8 @@ class Visits(LockModel):
     def make_bad(self, kind: str) -> Key:
         """Keys that no honest town gives out."""
         self.count("make_bad")
+        for usual in ("forged", "stolen"):
+            self.visit(self._bad(usual), session.COMMAND_UNLOCK)
         key = self._bad(kind)
         self.visit(key, session.COMMAND_UNLOCK)
         return key
