@@ -164,7 +164,8 @@ class Adoption:
         signed, head = parsed
         if head.lock_id != lock.trust.lock_id:
             return reasons.WRONG_LOCK, None
-        if head.journal_epoch == lock.journal.epoch and head.seq <= lock.journal.acked_seq:
+        # An old one that fits is no news and costs no signature; one that does not fit is a fork.
+        if head.seq <= lock.journal.acked_seq and not lock.journal.contradicts(head):
             return OK, lock.journal.acked_seq
         if not self._signed_by(ROLE_ACK, audit.ACK_CONTEXT)(signed):
             return reasons.BAD_SIGNATURE, None
