@@ -36,6 +36,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.keys = root / "keys"
+        self.safe = root / "safe"  # both roots; a town keeps them in two, far from here
         self.database = root / "cloud" / "town.db"
         self.trust = root / "trust.json"
         self.gateway_file = root / "gateway" / "gateway.json"
@@ -58,7 +59,7 @@ def prepare(folder: Folder, plan: Plan, clock_offset_s: int) -> dict[str, str]:
     folder.database.parent.mkdir(parents=True, exist_ok=True)
     town = _Town(folder, clock_offset_s)
     if not folder.keys.exists():
-        _run(keys, "init", "--dir", str(folder.keys))
+        _run(keys, *_founding(folder, clock_offset_s))
         write_secret_file(folder.staff_secret, secrets.token_urlsafe(32).encode())
     _run(cloud, "migrate", "--database", str(folder.database))
     town.command("trust", "--out", str(folder.trust))
@@ -75,6 +76,12 @@ def prepare(folder: Folder, plan: Plan, clock_offset_s: int) -> dict[str, str]:
         _run(provision, "update", str(folder.image(lock_id)))
     town.command("gateway-credential", "--gateway-id", GATEWAY, "--out", str(folder.gateway_file))
     return hung
+
+
+def _founding(folder: Folder, clock_offset_s: int) -> tuple[str, ...]:
+    """The command that makes all keys of a new town and its first keyset."""
+    options = ("--dir", str(folder.keys), "--with-roots", str(folder.safe), "--town", TOWN)
+    return "init", *options, "--clock-offset-s", str(clock_offset_s)
 
 
 class _Town:
