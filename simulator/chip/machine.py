@@ -1,9 +1,8 @@
 """`machine` of a simulated ESP32: pins of a door with physics, an RTC that shows the world's time.
 
-Does what the ESP32 port does for Pin, RTC, WDT, reset, unique_id, reset_cause and freq, and for UART
-what we use; has no ADC, PWM, Timer, I2C or sleep modes. `time.time()` remains the PC's clock: use
-`RTC`.
-The watchdog is kept by the board, so a chip that hangs without I/O is noticed but not stopped.
+Does what the ESP32 port does for Pin, RTC, WDT, reset, unique_id, reset_cause and freq, and what we
+use of UART; has no ADC, PWM, Timer, I2C or sleep modes. `time.time()` remains the PC's clock: use
+`RTC`. The watchdog is kept by the board, so a chip that hangs without I/O is noticed, not stopped.
 """
 
 import os
