@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from cloud.calendar import DAY_S, HORIZON_S, TOWN_ZONE
 from cloud.credentials import settle
-from cloud.lists import publish_lists
+from cloud.lists import forget_held, publish_lists
 from cloud.models import (
     CANCELLED,
     CONFIRMED,
@@ -155,7 +155,8 @@ def hang_lock(
     lock = session.get(Lock, enrolment.lock_id) or Lock(lock_id=enrolment.lock_id)
     moved_from = lock.room_id
     lock.room_id = room.room_id
-    _check_journal(lock, enrolment)
+    if _is_made_anew(lock, enrolment):
+        forget_held(session, lock.lock_id)
     lock.public_key, lock.signing_key = enrolment.public_key, enrolment.signing_key
     lock.journal_epoch, lock.enrolled_at = enrolment.journal_epoch, enrolment.enrolled_at
     session.add(lock)
@@ -166,11 +167,13 @@ def hang_lock(
     return lock
 
 
-def _check_journal(lock: Lock, enrolment: EnrolmentFile) -> None:
-    """A lock made anew begins another journal: two of one epoch would look like a forgery."""
-    known = lock.public_key is not None and lock.public_key != enrolment.public_key
-    if known and enrolment.journal_epoch <= lock.journal_epoch:
+def _is_made_anew(lock: Lock, enrolment: EnrolmentFile) -> bool:
+    """Whether the lock has other keys than before. Raises Problem unless its journal is another,
+    too: two of one epoch would look like a forgery."""
+    anew = lock.public_key is not None and lock.public_key != enrolment.public_key
+    if anew and enrolment.journal_epoch <= lock.journal_epoch:
         raise Problem("OLD_JOURNAL", epoch=lock.journal_epoch + 1)
+    return anew
 
 
 def match_room(text: str, rooms: list[Room]) -> Room | None:

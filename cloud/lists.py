@@ -105,6 +105,14 @@ def locks_of(session: Session, audience: str) -> list[str]:
     ]
 
 
+def forget_held(session: Session, lock_id: str) -> None:
+    """A lock made anew holds no list: what was published before binds nobody any more."""
+    outbox = session.get(StatusOutbox, lock_id)
+    if outbox is not None:
+        outbox.entries, outbox.acknowledged_version = b"", 0
+        session.execute(delete(StatusHistory).where(StatusHistory.lock_id == lock_id))
+
+
 def groups_of(session: Session, lock_id: str) -> list[str]:
     """The groups that a lock belongs to."""
     row = session.get(LockSettings, lock_id)
@@ -169,9 +177,9 @@ def _min_iat(session: Session, lock_id: str) -> list[tuple[bytes, str | None, in
 def _revoked(
     session: Session, lock_id: str, kept_from_hour: int, now: int
 ) -> list[tuple[bytes, int]]:
-    """(cti, expires_at) of withdrawn tokens. Where a list cannot hold all of them, those that were
-    collected come first: of the others nobody ever had the proof key. What a row of min_iat
-    withdraws needs no entry, unless one was published: a lock takes no list that drops it."""
+    """(cti, expires_at) of withdrawn tokens. Where a list cannot hold all of them, those published
+    before come first, for a lock takes no list that drops one; then those that were collected: of
+    the others nobody ever had the proof key. What a row of min_iat withdraws needs no entry."""
     was_collected = exists().where(
         KeyLink.booking_id == Credential.booking_id, KeyLink.claimed_at.is_not(None)
     )
@@ -186,7 +194,8 @@ def _revoked(
     )
     spared = _Spared(session, lock_id)
     rows = [row for row in session.execute(query) if not spared(row.Credential)]
-    if sum(row.collected for row in rows) > MAX_ENTRIES:
+    rows.sort(key=lambda row: not spared.is_published(row.Credential))
+    if any(row.collected for row in rows[MAX_ENTRIES:]):
         raise_alarm(session, "STATUS_LIST_FULL", lock_id, "withdraw older keys in one step", now)
     return [(row.Credential.cti, row.Credential.expires_at) for row in rows[:MAX_ENTRIES]]
 
@@ -208,4 +217,8 @@ class _Spared:
         kid = cose.decode(credential.raw_token).kid
         if credential.issued_at >= self._least.get(kid, 0):
             return False
-        return statuslist.entry(credential.cti, credential.expires_at) not in self._published
+        return not self.is_published(credential)
+
+    def is_published(self, credential: Credential) -> bool:
+        """Whether the list before has its entry."""
+        return statuslist.entry(credential.cti, credential.expires_at) in self._published

@@ -24,6 +24,7 @@ from cloud.models import (
     Room,
     StatusOutbox,
 )
+from kannuki import texts
 from protocol import audit, reasons
 
 _EVENTS = {
@@ -255,7 +256,17 @@ def fleet_lines(session: Session) -> dict[str, Any]:
 
 
 def alarm_lines(session: Session, limit: int) -> list[dict[str, Any]]:
-    """Alarms, the latest first."""
+    """Alarms, the latest first, each with its meaning in three tongues."""
     query = select(Alarm).order_by(Alarm.last_at.desc(), Alarm.alarm_id).limit(limit)
     names = ("alarm_id", "kind", "device", "detail", "first_at", "last_at", "times")
-    return [{name: getattr(row, name) for name in names} for row in session.scalars(query)]
+    return [
+        {name: getattr(row, name) for name in names} | _meaning(row.kind)
+        for row in session.scalars(query)
+    ]
+
+
+def _meaning(kind: str) -> dict[str, str]:
+    """What an alarm says to staff; nothing for a kind of before."""
+    if kind not in texts.codes():
+        return {}
+    return {lang: texts.text(kind, lang) for lang in texts.LANGUAGES}

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from kannuki.enrolment import EnrolmentFile
-from protocol import lockstate, session
+from protocol import holder, lockstate, session
 from protocol import token as tokens
-from protocol.holder import Credential
+from protocol.holder import Credential, HolderSession
 from simulator import waiting
 from simulator.phone.ble import LockLink
 from simulator.phone.opening import Result, attempt
@@ -60,19 +61,57 @@ class Bench(ABC):
 
     async def ask(self, operation: int, argument: Any) -> Any:
         """One housekeeping request; its value, or None when it was refused."""
-        from protocol import holder
+        async with self.housekeeping() as keeper:
+            return (await keeper.ask(operation, argument))[1]
 
-        keeper = self.credential(-60, 3600, tokens.MAINTAIN)
-        machine = holder.HolderSession(keeper, session.COMMAND_SYNC, os.urandom)
+    async def tell_time(self, error_s: int = 1) -> tuple[int, Any]:
+        """Give the lock the town's signed time, as a gateway does; (reason, its time since)."""
+        async with self.housekeeping() as keeper:
+            answer = self.town.time_answer(
+                self.enrolment.lock_id, keeper.challenge.nonce, self.now(), error_s
+            )
+            return await keeper.ask(session.REQUEST_TIME, answer)
+
+    @asynccontextmanager
+    async def housekeeping(self) -> AsyncIterator[Housekeeping]:
+        """A gateway's session with the lock; its window leaves room for a clock in doubt."""
+        credential = self.credential(-3600, 3600, tokens.MAINTAIN)
         async with LockLink(self.enrolment.lock_id) as link:
-            events = machine.start()
-            while events[-1][0] == holder.SEND:
-                await link.send(events[-1][1])
-                events = machine.receive(await link.receive())
-            ((_, request),) = machine.request(operation, argument)
-            await link.send(request)
-            ((kind, *answer),) = machine.receive(await link.receive())
-            return answer[1] if kind == holder.REPLY else None
+            keeper = Housekeeping(link, credential)
+            await keeper.begin()
+            yield keeper
+
+
+class Housekeeping:
+    """Requests in one open session."""
+
+    def __init__(self, link: LockLink, credential: Credential) -> None:
+        self._link = link
+        self._machine = HolderSession(credential, session.COMMAND_SYNC, os.urandom)
+        self.outcome: session.Outcome | None = None
+
+    @property
+    def challenge(self) -> session.Challenge:
+        """What the lock said of itself."""
+        challenge: session.Challenge = self._machine.challenge
+        return challenge
+
+    async def begin(self) -> None:
+        """Greet and present; the session is open also when only documents may follow."""
+        events = self._machine.start()
+        while events[-1][0] == holder.SEND:
+            await self._link.send(events[-1][1])
+            events = self._machine.receive(await self._link.receive())
+        ((kind, self.outcome),) = events
+        assert kind == holder.OUTCOME, (kind, self.outcome)
+
+    async def ask(self, operation: int, argument: Any) -> tuple[int, Any]:
+        """(reason, value) of one request."""
+        ((_, request),) = self._machine.request(operation, argument)
+        await self._link.send(request)
+        ((kind, *answer),) = self._machine.receive(await self._link.receive())
+        assert kind == holder.REPLY
+        return answer[0], answer[1]
 
 
 def system_clock() -> int:

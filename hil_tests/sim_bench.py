@@ -41,6 +41,7 @@ class SimBench(Bench):
             phone = await self._stand.start_computer("phone", PHONE_ADDRESS)
             await self._stand.start_lock()
             life.enter_context(on_computer(phone))
+            await self.tell_time()
             self._life = life.pop_all()
         return self
 

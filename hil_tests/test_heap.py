@@ -29,10 +29,19 @@ import asyncio
 import gc
 import json
 
-from firmware.app import main
-from firmware.ble import server
+gc.threshold(2048)  # as the shipped main.py
 
-server.ADVERTISE_EVERY_US = 20_000  # the least for connectable advertising
+import bluetooth
+
+from firmware.app import main
+
+
+class EagerBle(bluetooth.BLE):
+    def gap_advertise(self, interval_us, *data, **more):
+        super().gap_advertise(20_000, *data, **more)  # the least for connectable advertising
+
+
+bluetooth.BLE = EagerBle
 
 
 async def tell():

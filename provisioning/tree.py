@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from kannuki.errors import InputError, KannukiError
 from kannuki.parts import require_program
-from provisioning import mpy
+from provisioning import mpy, slim
 
 FORMAT = "kannuki-device-tree-1"
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -32,6 +33,7 @@ BOARDS = {
     "esp32c3": RISCV,
     "esp32c6": RISCV,
 }
+ROOTS = {"main", "run"}  # what starts on a lock: /main.py, and the bench at enrolment
 _NATIVE, _RISCV = "_viper", "_rv32"  # how names of modules with machine code end
 
 
@@ -53,20 +55,56 @@ def device_tree(
     if listed.get("format") != FORMAT:
         raise InputError(f"{manifest} is not a {FORMAT} manifest", "use firmware/manifest.json")
     root = manifest.parent.parent
+    found = list(_found(listed["files"], manifest, architecture))
+    texts = _slimmed([source for target, source in found if not _is_plain(target)], root)
     tree: dict[str, bytes] = {}
-    for target, patterns in listed["files"].items():
+    for target, source in found:
+        if _is_plain(target):
+            tree[target] = source.read_bytes()
+        else:
+            name = source.relative_to(root).as_posix()
+            tree[f"{target}/{_stem(source)}.mpy"] = _module(texts[name], source, name, architecture)
+    return tree
+
+
+def _found(
+    files: dict[str, str], manifest: Path, architecture: str | None
+) -> Iterator[tuple[str, Path]]:
+    """(target, source) of every file that a lock of that architecture gets."""
+    for target, patterns in files.items():
         for pattern in patterns.split():
-            sources = sorted(root.glob(pattern))
+            sources = sorted(manifest.parent.parent.glob(pattern))
             if not sources:
                 raise InputError(
                     f"{manifest} lists {pattern}, which matches no file", "correct the manifest"
                 )
-            for source in sources:
-                if not _fits(source.stem, architecture):
-                    continue
-                place, content = _placed(target, source, root, architecture)
-                tree[place] = content
-    return tree
+            yield from ((target, each) for each in sources if _fits(each.stem, architecture))
+
+
+def _is_plain(target: str) -> bool:
+    """A file named by its target is copied; one in a folder is a module, and compiled."""
+    return target.endswith(".py")
+
+
+def _slimmed(sources: list[Path], root: Path) -> dict[str, bytes]:
+    """{file: text} of all modules together; those with machine code stay as they are."""
+    files = {source.relative_to(root).as_posix(): source for source in sources}
+    texts = {_dotted(file): source.read_text("utf-8") for file, source in files.items()}
+    fixed = {_dotted(file) for file, source in files.items() if _is_native(source)}
+    slimmed = slim.slim(texts, fixed, ROOTS)
+    return {file: slimmed[_dotted(file)].encode() for file in files}
+
+
+def _dotted(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _is_native(source: Path) -> bool:
+    return source.stem.endswith((_NATIVE, _RISCV))
+
+
+def _stem(source: Path) -> str:
+    return source.stem + _NATIVE if source.stem.endswith(_RISCV) else source.stem
 
 
 def _fits(module: str, architecture: str | None) -> bool:
@@ -76,16 +114,9 @@ def _fits(module: str, architecture: str | None) -> bool:
     return architecture is not None or not module.endswith(_NATIVE)
 
 
-def _placed(target: str, source: Path, root: Path, architecture: str | None) -> tuple[str, bytes]:
-    """A file named by its target is copied; one in a folder is a module, and compiled."""
-    if target.endswith(".py"):
-        return target, source.read_bytes()
-    name = source.relative_to(root).as_posix()
-    native = architecture if source.stem.endswith((_NATIVE, _RISCV)) else None
-    content = _compiled(source.read_bytes(), name, native)
-    if source.stem.endswith(_RISCV):
-        return f"{target}/{source.stem}{_NATIVE}.mpy", _loadable(content)
-    return f"{target}/{source.stem}.mpy", content
+def _module(text: bytes, source: Path, name: str, architecture: str | None) -> bytes:
+    content = _compiled(text, name, architecture if _is_native(source) else None)
+    return _loadable(content) if source.stem.endswith(_RISCV) else content
 
 
 def _loadable(assembled: bytes) -> bytes:
@@ -106,7 +137,7 @@ def _compiled(source: bytes, name: str, architecture: str | None) -> bytes:
         plain, compiled = Path(folder) / "module.py", Path(folder) / "module.mpy"
         plain.write_bytes(source)
         done = subprocess.run(
-            (program, *options, "-s", name, "-o", str(compiled), str(plain)),
+            (program, "-O3", *options, "-s", name, "-o", str(compiled), str(plain)),
             capture_output=True,
             text=True,
             check=False,

@@ -51,6 +51,9 @@ class Link:
 
     # --- connection
 
+    def has_board(self) -> bool:
+        return self._sock is not None or bool(os.getenv("KANNUKI_BOARD"))
+
     def open(self) -> None:
         if self._sock is None:
             self._sock = _connect(_board_address())

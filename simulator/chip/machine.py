@@ -126,14 +126,16 @@ class UART:
 class RTC:
     """Shows UTC as (year, month, day, weekday, hour, minute, second, microsecond), Monday = 0.
 
-    It sits on the board with its own battery: what is set survives a restart of the chip.
+    It sits on the board with its own battery: what is set survives a restart of the chip. Without a
+    board (source that a bench runs in an image) it shows the PC's clock and forgets what was set.
     """
 
     def __init__(self, id: int = 0) -> None:
         pass
 
     def datetime(self, when=None):
-        link.poll()
+        if link.has_board():
+            link.poll()
         if when is not None:
             return _set_clock(when)
         now = link.clock if link.clock_mode == ops.CLOCK_STEPPED else time.time() + link.clock
@@ -146,7 +148,8 @@ def _set_clock(when: tuple) -> None:
     year, month, day, _, hour, minute, second, microsecond = when
     seconds = time.mktime((year, month, day, hour, minute, second, 0, 0, 0)) - _local_offset_s()
     unix_s = seconds + microsecond / 1000000
-    link.note(ops.RTC_SET, struct.pack(">d", unix_s))
+    if link.has_board():
+        link.note(ops.RTC_SET, struct.pack(">d", unix_s))
     if link.clock_mode == ops.CLOCK_STEPPED:
         link.clock = unix_s
     else:

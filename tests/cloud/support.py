@@ -167,7 +167,7 @@ class Town:
             return [lock.lock_id for lock in session.query(Lock)]
 
 
-def make_keys(folder: Path, town: str = TOWN, issued_at: int = START) -> list[KeyFile]:
+def make_keys(folder: Path, town: str = TOWN, issued_at: int = START - 86_400) -> list[KeyFile]:
     """Fresh keys for every purpose, and the first keyset; returns the roots."""
     for purpose in PURPOSES:
         write_key(key_path(folder, purpose), new_key(purpose, secrets.token_bytes))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from cloud import documents, receipts, reports
 from cloud.audit import LOCK_ALARMS, Taken, take_parcel
 from cloud.models import AuditRecord, Credential
 from cloud.vault import aes
+from kannuki import texts
 from protocol import audit, cbor, keys, reasons
 from protocol.audit import Head
 from protocol.keyset import ROLE_ACK
@@ -208,6 +211,15 @@ def test_alarms_of_the_lock_itself_are_alarms_here(town: Town) -> None:
 def test_every_alarm_of_the_protocol_has_a_name() -> None:
     numbers = {getattr(audit, name) for name in dir(audit) if name.startswith("ALARM_")}
     assert numbers == set(LOCK_ALARMS)
+
+
+def test_every_kind_of_alarm_tells_staff_what_it_means() -> None:
+    folder = Path(reports.__file__).parent
+    code = "".join(path.read_text() for path in folder.glob("*.py"))
+    kinds = set(re.findall(r'"((?:AUDIT|LOCK|KEYSET|STATUS)_[A-Z_]+)"', code)) - {"LOCK_NOT_READY"}
+    assert len(kinds) > len(LOCK_ALARMS)
+    for kind in kinds:
+        assert all(texts.text(kind, lang) for lang in texts.LANGUAGES), kind
 
 
 def test_what_is_kept_has_the_time_as_the_lock_knew_it(town: Town) -> None:

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
+from cloud.audit import take_parcel
+from cloud.database import open_database
 from cloud.keyfiles import key_path, read_key
 from cloud.keysets import open_document
+from cloud.models import AuditRecord
 from cloud.vault import open_vault
 from kannuki.cli import run
 from kannuki.enrolment import GatewayFile, TrustFile, read_file, write_file
+from protocol import audit, lockconfig
 from protocol import token as tokens
 from protocol.crypto import same_bytes
 from tests.cloud.support import CHANGES, DATA, START, TOWN, TestLock
@@ -182,6 +187,13 @@ def test_keys_are_never_written_over(kannuki: Run, tmp_path: Path) -> None:
     assert read_key(key_path(tmp_path, "vault"), "vault") == before
 
 
+def test_service_without_a_keyset_is_told_how_to_make_one(kannuki: Run, tmp_path: Path) -> None:
+    assert kannuki("keys", "init", "--dir", tmp_path / "k")[0] == 0
+    options = ("--database", tmp_path / "t.db", "--keys-dir", tmp_path / "k", "--town", TOWN)
+    code, _, err = kannuki("cloud", "add-room", "x", *options)
+    assert (code, "kannuki keys keyset" in err) == (2, True)
+
+
 def test_migrate_makes_and_keeps(kannuki: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert kannuki("cloud", "migrate", "--database", tmp_path / "t.db")[:2] == (
@@ -307,3 +319,115 @@ def test_token_that_may_not_be_issued(
     code, out, err = kannuki("token", "issue", *(w for pair in options.items() for w in pair))
     assert (code, out) == (2, "")
     assert "->" in err
+
+
+# --- single locks ---
+
+
+@pytest.fixture
+def hung(office: Run, tmp_path: Path) -> TestLock:
+    """A lock at the second room, with bookings."""
+    lock = TestLock("aaaaaaaa")
+    assert office("add-lock", enrol(tmp_path / "e.json", lock), "--room", "和室")[0] == 0
+    assert office("import", DATA / "space-sharing.ics")[0] == 0
+    return lock
+
+
+def test_door_is_shown_and_changed(office: Run, hung: TestLock, tmp_path: Path) -> None:
+    assert json.loads(office("door", "aaaaaaaa", "--json")[1])["version"] == 0
+    assert office("door", "aaaaaaaa", "--out", tmp_path / "door.cose")[0] == 2
+    argv = ("--relock-after-ms", 9000, "--doubt-s", 60, "--no-pin", "--group", "+ggggggg2")
+    code, out, _ = office("door", "aaaaaaaa", *argv, "--out", tmp_path / "door.cose", "--json")
+    told = json.loads(out)
+    assert (code, told["version"], told["relock_after_ms"]) == (0, 1, 9000)
+    assert (told["doubt_s"], told["pin_allowed"], told["groups"]) == (60, 0, ["+ggggggg2"])
+    config = lockconfig.parse((tmp_path / "door.cose").read_bytes())[1]
+    assert (config.lock_id, config.version) == ("aaaaaaaa", 1)
+    again = json.loads(office("door", "aaaaaaaa", "--strict", "--pin", "--no-groups", "--json")[1])
+    assert (again["version"], again["doubt_s"], again["pin_allowed"]) == (2, 0, 1)
+    assert (again["groups"], again["relock_after_ms"]) == ([], 9000)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("zzzzzzzz", "--strict"),
+        ("aaaaaaaa", "--strict", "--doubt-s", 5),
+        ("aaaaaaaa", "--relock-after-ms", 1),
+        ("aaaaaaaa", "--group", "hall"),
+        ("aaaaaaaa", "--group", "+ggggggg2", "--no-groups"),
+    ],
+)
+def test_door_refuses_what_no_lock_would_take(
+    office: Run, hung: TestLock, argv: tuple[object, ...]
+) -> None:
+    assert office("door", *argv)[0] == 2
+    assert json.loads(office("door", "aaaaaaaa", "--json")[1])["version"] == 0
+
+
+def test_keys_issued_before_a_moment_are_withdrawn_in_one_step(office: Run, hung: TestLock) -> None:
+    argv = ("--issuer", "booking", "--audience", "all", "--json", "--at")
+    told = json.loads(office("revoke-before", *argv, START - 300)[1])
+    assert (told["raised"], told["locks"]) == (True, ["aaaaaaaa"])
+    assert json.loads(office("revoke-before", *argv, START - 400)[1])["raised"] is False
+    code, _, err = office("revoke-before", *argv, START + 100)
+    assert (code, "FUTURE_CUT" in err) == (2, True)
+    assert office("revoke-before", *argv[:3], "nowhere", "--at", START - 300)[0] == 2
+
+
+def test_journal_of_a_lock_is_judged(office: Run, hung: TestLock, tmp_path: Path) -> None:
+    for n in range(4):
+        hung.record(audit.DOOR_STATE, n % 2)
+    database = open_database(str(tmp_path / "t.db"), TOWN)
+    vault = open_vault(tmp_path / "keys", TOWN, [1])
+    raw, seal = hung.parcel(vault.public_keys, hung.records)
+    with database.write() as session:
+        assert take_parcel(session, vault, "gw", raw, seal, START).stored == 4
+    argv = ("cloud", "check-journal", "aaaaaaaa", "--database", tmp_path / "t.db", "--json")
+    assert run([str(word) for word in argv]) == 0
+    with database.write() as session:
+        session.execute(delete(AuditRecord).where(AuditRecord.seq == 2))
+    database.close()
+    assert run([str(word) for word in argv]) == 1
+    assert run([*(str(word) for word in argv[:2]), "zzzzzzzz", *map(str, argv[3:])]) == 2
+
+
+def test_weekly_single_and_group_tokens_are_issued_and_judged(kannuki: Run, tmp_path: Path) -> None:
+    kannuki("keys", "init", "--dir", tmp_path)
+    key = key_path(tmp_path, "staff-issuer")
+    window = ("--not-before", START - 3600, "--expires-at", START + 5 * 86_400)
+    common = ("--issuer-key-file", key, *window, "--issued-at", START - 3600)
+    hours = ("--weekly", "sat 09:00-12:00", "--weekly", "Mon 22:00-01:00")
+    text = kannuki("token", "issue", *common, "--lock", "+ggggggg2", *hours)[1].strip()
+    shown = json.loads(kannuki("token", "inspect", text, "--json")[1])
+    assert (shown["lock"], shown["weekly"]) == (
+        "+ggggggg2",
+        ["sat 09:00-12:00", "mon 22:00-01:00"],
+    )
+    public = read_key(key, "staff-issuer").public_key.hex()
+    for at, groups, code in (
+        (START, ["--group", "+ggggggg2"], 0),
+        (START, [], 1),
+        (START + 3 * 3600, ["--group", "+ggggggg2"], 1),
+        (START + 2 * 86_400 + 14 * 3600, ["--group", "+ggggggg2"], 0),
+    ):
+        argv = ("--public-key", public, "--lock", "aaaaaaaa", "--at", at, *groups)
+        assert kannuki("token", "verify", text, *argv)[0] == code
+    assert kannuki("token", "issue", *common, "--lock", "aaaaaaaa", "--once")[0] == 0
+    assert kannuki("token", "issue", *common, "--lock", "+ggggggg2", "--once")[0] == 2
+    assert kannuki("token", "issue", *common, "--lock", "aaaaaaaa", "--weekly", "today")[0] == 2
+
+
+def test_token_is_judged_by_a_trust_file(office: Run, kannuki: Run, tmp_path: Path) -> None:
+    assert office("trust", "--out", tmp_path / "trust.json")[0] == 0
+    window = ("--not-before", START, "--expires-at", START + 3600, "--issued-at", START)
+    for purpose, code in (("booking-issuer", 0), ("emergency", 0)):
+        key = key_path(tmp_path / "keys", purpose)  # type: ignore[arg-type]
+        argv = ("--issuer-key-file", key, "--lock", "aaaaaaaa", "--permissions", "unlock")
+        text = kannuki("token", "issue", *argv, *window)[1].strip()
+        judge = ("--trust", tmp_path / "trust.json", "--lock", "aaaaaaaa", "--at", START)
+        assert kannuki("token", "verify", text, *judge)[0] == code
+    broken = json.loads((tmp_path / "trust.json").read_text())
+    broken["roots"][0] = broken["keyset"][:43]
+    (tmp_path / "trust.json").write_text(json.dumps(broken))
+    assert kannuki("token", "verify", text, *judge)[0] == 2

@@ -23,7 +23,7 @@ from protocol import lockconfig, statuslist
 from protocol import token as tokens
 from protocol.keyset import ROLE_CONFIG, ROLE_STATUS
 from protocol.verify import verify_document
-from tests.cloud.support import CRYPTO, FIRST, START, TOWN, TestLock, Town, open_town
+from tests.cloud.support import CRYPTO, FIRST, TOWN, TestLock, Town, open_town
 
 LOCK = "bbbbbbbb"
 
@@ -131,7 +131,7 @@ def next_keyset(
         write(key_path(folder, "vault", fresh.epoch), fresh)
         vaults[fresh.epoch] = fresh.public_key
     rows = {p: read_key(key_path(folder, p), p).public_key for p in OPERATIONAL}
-    made = keysets.compose(TOWN, rows, vaults, before.roots, START, before)
+    made = keysets.compose(TOWN, rows, vaults, before.roots, town.clock(), before)
     document = keysets.sign(made, town.roots[0], before).document
     (folder / keysets.FILE_NAME).write_bytes(document)
     return open_service(TOWN, town.service.database, folder, town.clock, "https://key.example/k")

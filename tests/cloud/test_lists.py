@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cloud import fleet, lists, lock_settings
+from cloud import fleet, lists, lock_settings, reports
 from cloud.credentials import renew
 from cloud.lists import publish_lists
-from cloud.models import Credential, StatusOutbox
+from cloud.models import Credential, KeyLink, StatusOutbox
 from cloud.problems import Problem
 from kannuki.messages import LockState
 from protocol import cose, statuslist
@@ -129,6 +129,47 @@ def test_lock_made_anew_that_holds_nothing_gets_the_whole(town: Town) -> None:
         fleet.note_lock(session, LOCK, LockState(reachable=True, seen_at=START), town.clock())
         (due,) = fleet.due_lists(session, town.clock())
     assert (due.version, due.delta, len(due.entries)) == (2, None, 2 * ENTRY_BYTES)
+
+
+def test_full_list_never_drops_an_entry_that_a_lock_may_hold(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 4)
+    town.take(days(0, "CONFIRMED", 8))
+    first = withdraw(town, 4)
+    acknowledge(town, 1)
+    with town.service.database.write() as session:
+        for row in session.query(Credential).filter_by(lock_id=LOCK, revoked_at=None):
+            name = row.cti.hex()[:8].encode()
+            session.add(
+                KeyLink(
+                    secret_sha256=name,
+                    ticket_sha256=name,
+                    booking_id=row.booking_id,
+                    created_at=1,
+                    claimed_at=1,
+                )
+            )
+    withdraw(town, 4)
+    _, listed, _ = newest(town)
+    assert all(listed.lists(cti) for cti in first)
+    with town.service.database.read() as session:
+        assert [a["kind"] for a in reports.alarm_lines(session, 9)] == ["STATUS_LIST_FULL"]
+
+
+def test_lock_made_anew_is_bound_by_no_list_of_before(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 4)
+    town.take(days(0, "CONFIRMED", 8))
+    withdraw(town, 4)
+    acknowledge(town, 1)
+    withdraw(town, 4)
+    town.locks[1].secret, town.locks[1].journal_epoch = bytes(range(32)), 2
+    town.hang(1)
+    outbox, listed, delta = newest(town)
+    assert (outbox.version, outbox.acknowledged_version, delta) == (3, 0, None)
+    assert listed.header.count == 4
 
 
 # --- min_iat ---
