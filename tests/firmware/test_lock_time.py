@@ -130,6 +130,19 @@ def test_a_stolen_time_key_cannot_move_a_healthy_clock(town: Town, by_s: int) ->
     assert now.lo <= town.now <= now.hi
 
 
+def test_a_stolen_time_key_leads_a_healthy_clock_on_by_an_hour_at_a_time_with_alarms(
+    town: Town,
+) -> None:
+    """Within an hour an answer may be right; so steps go through, but never unseen."""
+    for step in range(1, 4):
+        assert tell(arrives(town), town.now + 3500 * step)[1] == session.OK
+        assert events_of(town).count(ALARM) == step
+    assert town.lock.core.now().lo > town.now + 10000
+    assert tell(arrives(town), town.now)[1] == reasons.TIME_REJECTED
+    assert tell(arrives(town), town.now, operation=session.REQUEST_TIME_RESET)[1] == session.OK
+    assert visit(town, town.credential()) == session.OK
+
+
 def test_a_stolen_time_key_at_a_lock_without_rtc_cannot_go_below_its_floor(lost: Town) -> None:
     """Expired long ago stays expired: the floor is in the journal."""
     old = lost.credential(-10 * DAY_S, -5 * DAY_S, issued_at=START - 10 * DAY_S)

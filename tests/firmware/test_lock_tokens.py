@@ -233,7 +233,17 @@ def test_an_emergency_key_can_be_withdrawn(town: Town) -> None:
     assert visit(town, sealed) == reasons.REVOKED
 
 
-# --- slots, and tokens brought ahead ---
+# --- sessions, slots, and tokens brought ahead ---
+
+
+def test_the_same_request_again_ends_the_session(town: Town) -> None:
+    """Each has a number: a recorded one is no second clearing of the keypad."""
+    peer = link(town)
+    assert peer.request(session.REQUEST_CLEAR_KEYPAD, None)[1] == session.OK
+    before = town.lock.core.journal.head_seq
+    peer.send(peer.sent)
+    assert peer.received[-1] == session.encode_refusal(reasons.NO_SESSION)
+    assert town.lock.core.journal.head_seq == before
 
 
 def test_a_proven_but_denied_holder_can_be_evicted(town: Town) -> None:

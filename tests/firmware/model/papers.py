@@ -93,6 +93,18 @@ class Papers(Visits):
     def bad_keyset(self, how: str) -> KeysetPaper:
         """What no lock may take."""
         self.count("bad_keyset")
+        paper = self._bad_keyset(how)
+        self._offer(self._bring_keyset, paper)
+        return paper
+
+    def _offer(self, bring: Any, paper: Any) -> None:
+        """A gateway carries one paper in a session of its own."""
+        caller = self.keeper()
+        if caller.is_open:
+            bring(caller, paper)
+        self.leave(caller)
+
+    def _bad_keyset(self, how: str) -> KeysetPaper:
         keys = self.newest.keys
         if how == "both roots":
             return self._made(dataclasses.replace(keys, roots=(self.fresh_key(), self.fresh_key())))
@@ -136,8 +148,11 @@ class Papers(Visits):
         self.count("bad_configuration")
         keys = self.newest.keys
         if how == "other lock":
-            return self._config(keys.config, (GROUP,), DoorConfig(), "bbbbbbbb")
-        return self._config(keys.booking, (GROUP,), DoorConfig())
+            paper = self._config(keys.config, (GROUP,), DoorConfig(), "bbbbbbbb")
+        else:
+            paper = self._config(keys.booking, (GROUP,), DoorConfig())
+        self._offer(self._bring_config, paper)
+        return paper
 
     def _config(
         self, signer: SigningKey, groups: tuple[str, ...], door: DoorConfig, lock_id: str = LOCK_ID
@@ -218,7 +233,9 @@ class Papers(Visits):
         """A list under an issuer's key."""
         self.count("bad_status")
         keys = dataclasses.replace(self.newest.keys, status=self.newest.keys.booking)
-        return self._status(keys, self.newest_status.kept_from_s)
+        paper = self._status(keys, self.newest_status.kept_from_s)
+        self._offer(self._bring_status, paper)
+        return paper
 
     @rule(
         data=st.data(),

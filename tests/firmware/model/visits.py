@@ -78,7 +78,9 @@ class Visits(LockModel):
     def book_otherwise(self, window: tuple[int, int], how: str, week: Weekly, command: int) -> Key:
         self.count("book_otherwise")
         key = self._unusual(window[0], sum(window), how, week)
-        for _ in range(1 + key.token.once):
+        self.visit(key, command)
+        if key.token.once:
+            self.visit(key, session.COMMAND_LOCK)
             self.visit(key, command)
         return key
 
@@ -93,6 +95,18 @@ class Visits(LockModel):
 
     def _for_group(self, begins: int, ends: int, how: str = "booking") -> Key:
         return self.issue(begins, ends, how, audience=GROUP)
+
+    @rule(
+        target=KEYS_MADE,
+        length=st.sampled_from([30, 600, 9 * 3600]),
+        command=st.sampled_from([session.COMMAND_HOLD_OPEN, session.COMMAND_EVACUATE]),
+    )
+    def hold_open(self, length: int, command: int) -> Key:
+        """For an event: no longer than the key, and not in doubt about the time."""
+        self.count("hold_open")
+        key = self.issue(-60, length, permissions=HOLDS)
+        self.visit(key, command)
+        return key
 
     @rule(target=KEYS_MADE, key=KEYS_MADE, by=st.integers(1, 7200))
     def extend(self, key: Key, by: int) -> Key:
