@@ -89,6 +89,7 @@ def test_a_single_opening_survives_the_record_that_spent_it(town: Town) -> None:
 def test_locking_spends_no_single_opening(town: Town) -> None:
     once = town.credential(once=True)
     assert visit(town, once, LOCK) == session.OK
+    assert town.records()[-1].value is None
     assert visit(town, once) == session.OK
     assert visit(town, once, LOCK) == session.OK
 

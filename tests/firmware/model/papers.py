@@ -194,17 +194,21 @@ class Papers(Visits):
 
     @rule(
         target=STATUSES,
-        how=st.sampled_from(["booking", "staff", "emergency"]),
+        how=st.sampled_from(["booking", "booking", "staff", "emergency"]),
         audience=st.sampled_from([None, LOCK_ID, GROUP]),
-        ago=st.sampled_from([0, 600, DAY_S, 30 * DAY_S]),
+        ago=st.sampled_from([0, 0, 600, DAY_S]),
+        key=KEYS_MADE,
     )
-    def revoke_all(self, how: str, audience: str | None, ago: int) -> StatusPaper:
+    def revoke_all(self, how: str, audience: str | None, ago: int, key: Key) -> StatusPaper:
         """min_iat: everything that a key issued, for an audience or all, before a moment."""
         self.count("revoke_all")
+        self.pass_ms(2000)
         row = kid_of(getattr(self.newest.keys, how)), audience
         if row in self.rows or len(self.rows) < MAX_ROWS:
             self.rows[row] = max(self.rows.get(row, 0), self.town.now - ago)
-        return self._publish()
+        paper = self._publish()
+        self.visit(key, session.COMMAND_UNLOCK)
+        return paper
 
     def _publish(self) -> StatusPaper:
         kept_s = 0
