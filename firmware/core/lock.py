@@ -6,8 +6,8 @@ methods), `ticks()` gives milliseconds that never run backwards, `rtc` as timeke
 Everything else arrives through methods with `at`, on the clock of `ticks`. A restart opens nothing.
 """
 
-from firmware.core import keypad
 from firmware.core import identity as identities
+from firmware.core import keypad
 from firmware.core.access import Access
 from firmware.core.documents import DocumentStore
 from firmware.core.door import JAMMED, LOCKED, UNLOCKED, Door, Sensors
