@@ -207,12 +207,15 @@ def test_a_status_upload_begun_under_an_old_keyset_is_not_completed_under_the_ne
     assert town.lock.core.trust.status.version == 0
 
 
-def test_min_iat_withdraws_what_one_key_issued_before_a_moment(town: Town) -> None:
+@pytest.mark.parametrize("audience", [None, LOCK_ID])
+def test_min_iat_withdraws_what_one_key_issued_before_a_moment(
+    town: Town, audience: str | None
+) -> None:
     early = town.credential()
     town.pass_time(10)
     late, staff = town.credential(), town.credential(issued_at=town.now - 10, signer=KEYS.staff)
     kid = keys.key_id(bytes(KEYS.booking.verify_key))
-    header, entries = statuslist.build(LOCK_ID, 1, town.now, [], [(kid, None, town.now)])
+    header, entries = statuslist.build(LOCK_ID, 1, town.now, [], [(kid, audience, town.now)])
     document = envelope(KEYS.status, statuslist.encode(header), statuslist.CONTEXT)
     assert town.bring(session.REQUEST_STATUS_PART, [document, 0, entries])[1] == session.OK
     assert visit(town, early) == reasons.REVOKED

@@ -140,8 +140,9 @@ class LockMachine(Papers):
         quarters=st.sampled_from([-6, -3, -1, 0, 0, 1, 4]),
         length=st.sampled_from([1, 4, 8, 48]),
         serial=st.integers(0, 31),
+        is_withdrawn=st.sampled_from([False, False, True]),
     )
-    def give_pin(self, quarters: int, length: int, serial: int) -> GivenPin:
+    def give_pin(self, quarters: int, length: int, serial: int, is_withdrawn: bool) -> GivenPin:
         """Somebody without a smartphone, at the door a moment later."""
         self.count("give_pin")
         starts_at = (self.town.now // pin.QUARTER_S + quarters) * pin.QUARTER_S
@@ -149,6 +150,8 @@ class LockMachine(Papers):
         kdk = self.oracle.keyset.keys.kdk(self.town.enrolment, epoch)
         digits = pin.encode(aes(pin.pin_key(kdk)), LOCK_ID, window)
         given = GivenPin(digits, window, pin.name(LOCK_ID, window), epoch)
+        if is_withdrawn:
+            self.withdraw(given)
         self.enter(digits, given)
         return given
 

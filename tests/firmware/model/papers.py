@@ -476,6 +476,9 @@ class Papers(Visits):
     @rule(target=STATUSES, given=PINS)
     def withdraw_pin(self, given: GivenPin) -> StatusPaper:
         self.count("withdraw_pin")
+        return self.withdraw(given)
+
+    def withdraw(self, given: GivenPin) -> StatusPaper:
         self.withdrawn[given.name] = given.pin.ends_at
         return self._publish()
 
