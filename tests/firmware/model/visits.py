@@ -86,14 +86,14 @@ class Visits(LockModel):
 
     def _unusual(self, begins: int, ends: int, how: str, week: Weekly) -> Key:
         if how == "group":
-            return self._for_group(begins, ends)
+            return self.for_group(begins, ends)
         if how == "weekly":
             return self.issue(begins - 8 * DAY_S, ends + 20 * DAY_S, weekly=week)
         if how == "once":
             return self.issue(begins, ends, permissions=HOLDS | ALL, once=True)
         return self.issue(begins, ends, how, permissions=127)
 
-    def _for_group(self, begins: int, ends: int, how: str = "booking") -> Key:
+    def for_group(self, begins: int, ends: int, how: str = "booking") -> Key:
         return self.issue(begins, ends, how, audience=GROUP)
 
     @rule(
@@ -136,7 +136,7 @@ class Visits(LockModel):
         if kind == "status key":
             return self.issue(-60, 3600, "status")
         if kind == "emergency group":
-            return self._for_group(-60, 3600, "emergency")
+            return self.for_group(-60, 3600, "emergency")
         if kind == "other lock":
             return self.issue(-60, 3600, audience="bbbbbbbb")
         if kind == "other epoch":
