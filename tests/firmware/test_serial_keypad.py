@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -111,6 +112,16 @@ def test_every_reason_is_one_byte_that_the_reference_keypad_knows(
     keypad, uart = opened(module)
     keypad.show(reason)
     assert physical.ANSWERS[uart.said] == shown
+
+
+def test_the_specification_lists_the_bytes_that_lock_and_keypad_speak(
+    module: Any, pytestconfig: pytest.Config
+) -> None:
+    text = (pytestconfig.rootpath / "docs" / "spec" / "pin.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(.)` \| (\w+) \|", text, re.MULTILINE))
+    assert rows == {answer.decode(): shown for answer, shown in physical.ANSWERS.items()}
+    said = {module.ACCEPTED, module.GRANTED, module.REFUSED, module.WAIT, module.NO_USE}
+    assert said == set(physical.ANSWERS)
 
 
 def test_a_broken_line_is_a_silent_one(module: Any) -> None:
