@@ -42,6 +42,10 @@ class Bench(ABC):
     async def restart(self) -> None:
         """Take power away and give it back; returns when the lock advertises again."""
 
+    @abstractmethod
+    async def lose_clock(self) -> None:
+        """A restart after so long without power that the real-time clock stopped, too."""
+
     def credential(self, begins: int, ends: int, permissions: int = RESIDENT) -> Credential:
         """A credential whose window is given in seconds from now."""
         now = self.now()

@@ -62,3 +62,7 @@ class SimBench(Bench):
 
     async def restart(self) -> None:
         await self._stand.cut_power()
+
+    async def lose_clock(self) -> None:
+        await self._stand.post(f"/boards/{self.enrolment.lock_id}/rtc", {"lost": True})
+        await self._stand.cut_power()
