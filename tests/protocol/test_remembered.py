@@ -94,6 +94,16 @@ class TestRemembered(VerdictCase):
         self.assertAllowed(self.lock.judge_token(first))
         self.assertEqual(len(self.calls), before + 1)
 
+    def test_memory_holds_as_many_as_it_says(self):
+        used = [issue(cti=b"used---" + bytes([n])) for n in range(verify.MAX_REMEMBERED)]
+        ahead = [issue(cti=b"ahead--" + bytes([n])) for n in range(verify.MAX_AHEAD)]
+        for raw in ahead:
+            verify.check_ahead(self.lock.trust, self.lock.crypto, raw)
+        for raw in used:
+            self.lock.judge_token(raw)
+        for raw in used + ahead:
+            self.assertTrue(self.lock.trust.remembered.holds(sha256(raw)))
+
     def test_a_token_in_use_is_kept_while_others_come_and_go(self):
         usual = issue(cti=b"everyday")
         for number in range(2 * verify.MAX_REMEMBERED):

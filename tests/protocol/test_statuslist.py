@@ -41,7 +41,19 @@ def entries_of(status):
 
 
 def merged(older, additions, kept_from_hour):
-    return b"".join(statuslist.merge(older, additions, kept_from_hour))
+    """The merged entries; whole ones, and nothing is read beyond the older list's end."""
+    end = 8 * older.header.count
+
+    def read(offset, size):
+        if offset + size > end:
+            raise AssertionError("read beyond the last entry")
+        return older.read(offset, size)
+
+    strict = statuslist.StatusList(older.header, read)
+    entries = list(statuslist.merge(strict, additions, kept_from_hour))
+    if any(len(raw) != 8 for raw in entries):
+        raise AssertionError("an entry has 8 bytes")
+    return b"".join(entries)
 
 
 class TestRevocation(unittest.TestCase):

@@ -148,6 +148,7 @@ class TestPossession(VerdictCase):
     def test_an_oversize_message_is_refused_unread(self):
         message = bytes(session.MAX_PRESENTATION_BYTES + 1)
         self.assertDeniedUnverified(self.lock.judge(message), reasons.TOO_LARGE)
+        self.assertDeniedUnverified(self.lock.judge(message[1:]), reasons.MALFORMED)
 
     def test_random_bytes_are_refused_without_a_signature_check(self):
         noise = Lcg(11)

@@ -275,6 +275,8 @@ class Life:
         assert event[0] == holder.OUTCOME, event
 
         def ask(operation: int, argument: object) -> tuple:
+            if event[1].reason == reasons.STORAGE:  # its status list cannot be read any more
+                return reasons.STORAGE, None
             return self._talk(machine, machine.request(operation, argument))[1:]
 
         return event[1], ask
