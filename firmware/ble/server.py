@@ -1,8 +1,9 @@
 """The GATT server: bytes between `bluetooth.BLE` and the core's sessions.
 
 Decides nothing about them. Interrupts only note what happened; `pump` hands it to the sessions in
-order, outside of the interrupt. Advertises whenever a slot is free; the advertisement carries the
-service and the lock's id, never its state.
+order, outside of the interrupt. A peer that writes faster than the sessions take loses what is too
+much, and with it its message: nobody fills the heap from outside. Advertises whenever a slot is
+free; the advertisement carries the service and the lock's id, never its state.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ _IRQ_MTU_EXCHANGED = 21
 
 ADVERTISE_EVERY_US = 100_000  # a phone waits for one to find the lock and for one to connect
 
+MAX_WAITING_WRITES = 12  # of one peer: 3 kB; who waits for answers never has so many
+
 _MTU = 247
 _RX_BUFFER_BYTES = 512
 _RETRY_NOTIFY_MS = 10
@@ -36,8 +39,10 @@ class GattServer:
 
     def __init__(self, lock_id: str, wake: Any) -> None:
         self._wake = wake
+        self.dropped_writes = 0
         self._pending = []
         self._connected = 0
+        self._must_advertise = False
         self._ble = bluetooth.BLE()
         self._ble.config(gap_name=gatt.advertised_name(lock_id), mtu=_MTU)
         self._ble.irq(self._irq)
@@ -54,6 +59,8 @@ class GattServer:
 
     def pump(self, sessions: Any, at: int) -> None:
         """Hand everything that happened on the radio to `sessions`."""
+        if self._must_advertise:
+            self._advertise()
         while self._pending:
             kind, handle, value = self._pending.pop(0)
             if kind == _IRQ_CENTRAL_CONNECT:
@@ -84,7 +91,7 @@ class GattServer:
     def _irq(self, event: int, data: tuple) -> None:
         handle = data[0]
         if event == _IRQ_GATTS_WRITE:
-            self._pending.append((event, handle, bytes(self._ble.gatts_read(self._rx))))
+            self._written(handle)
         elif event == _IRQ_MTU_EXCHANGED:
             self._pending.append((event, handle, data[1]))
         elif event == _IRQ_CENTRAL_CONNECT:
@@ -97,9 +104,26 @@ class GattServer:
             self._advertise()
         self._wake()
 
+    def _written(self, handle: int) -> None:
+        waiting = 0
+        for event, peer, _ in self._pending:
+            waiting += event == _IRQ_GATTS_WRITE and peer == handle
+        if waiting < MAX_WAITING_WRITES:
+            fragment = bytes(self._ble.gatts_read(self._rx))
+            self._pending.append((_IRQ_GATTS_WRITE, handle, fragment))
+        else:
+            self.dropped_writes += 1
+
     def _advertise(self) -> None:
+        """Where the radio cannot just now, `pump` tries again."""
+        self._must_advertise = False
         if self._connected <= MAX_SLOTS:
-            self._ble.gap_advertise(ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response)
+            try:
+                self._ble.gap_advertise(
+                    ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response
+                )
+            except OSError:
+                self._must_advertise = True
 
 
 def _field(kind: int, value: bytes) -> bytes:
