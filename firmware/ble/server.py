@@ -1,9 +1,9 @@
 """The GATT server: bytes between `bluetooth.BLE` and the core's sessions.
 
 Decides nothing about them. Interrupts only note what happened; `pump` hands it to the sessions in
-order, outside of the interrupt. A peer that writes faster than the sessions take loses what is too
-much, and with it its message: nobody fills the heap from outside. Advertises whenever a slot is
-free; the advertisement carries the service and the lock's id, never its state.
+order, outside of the interrupt, one event at a time: a peer that never stops writing must not keep
+the motor and the sensors waiting, nor fill the heap. Advertises whenever a slot is free; the
+advertisement carries the service and the lock's id, never its state.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ _IRQ_MTU_EXCHANGED = 21
 
 ADVERTISE_EVERY_US = 100_000  # a phone waits for one to find the lock and for one to connect
 
-MAX_WAITING_WRITES = 12  # of one peer: 3 kB; who waits for answers never has so many
-
 _MTU = 247
 _RX_BUFFER_BYTES = 512
 _RETRY_NOTIFY_MS = 10
 _RETRY_NOTIFY_TIMES = 50
+_MAX_WAITING_BYTES = 8192  # of all peers together: a longest message and what goes with it, twice
+_EVENT_BYTES = 64  # what the heap pays for a write besides its bytes
 
 _AD_FLAGS = b"\x02\x01\x06"
 _AD_UUID128_COMPLETE = 0x07
@@ -39,9 +39,9 @@ class GattServer:
 
     def __init__(self, lock_id: str, wake: Any) -> None:
         self._wake = wake
-        self.dropped_writes = 0
         self._pending = []
-        self._connected = 0
+        self._came_bytes = self._taken_bytes = 0  # each is counted up from one side only
+        self._links = []
         self._must_advertise = False
         self._ble = bluetooth.BLE()
         self._ble.config(gap_name=gatt.advertised_name(lock_id), mtu=_MTU)
@@ -57,11 +57,11 @@ class GattServer:
         self._scan_response = _field(_AD_NAME_COMPLETE, name)
         self._advertise()
 
-    def pump(self, sessions: Any, at: int) -> None:
-        """Hand everything that happened on the radio to `sessions`."""
+    def pump(self, sessions: Any, at: int) -> bool:
+        """Hand the oldest event of the radio to `sessions`; whether there are more."""
         if self._must_advertise:
             self._advertise()
-        while self._pending:
+        if self._pending:
             kind, handle, value = self._pending.pop(0)
             if kind == _IRQ_CENTRAL_CONNECT:
                 sessions.connected(handle, at)
@@ -70,7 +70,9 @@ class GattServer:
             elif kind == _IRQ_MTU_EXCHANGED:
                 sessions.mtu_changed(handle, value)
             else:
+                self._taken_bytes += len(value) + _EVENT_BYTES
                 sessions.received(handle, value, at)
+        return len(self._pending) > 0
 
     async def carry_out(self, actions: list) -> None:
         """Notify and hang up as the sessions say; a peer that is gone is no error."""
@@ -78,15 +80,23 @@ class GattServer:
             if action[0] == SEND:
                 await self._notify(action[1], action[2])
             else:
-                self._ble.gap_disconnect(action[1])
+                self._hang_up(action[1])
 
     async def _notify(self, handle: int, fragment: bytes) -> None:
         for _ in range(_RETRY_NOTIFY_TIMES):
+            if handle not in self._links:  # everybody else would wait for one who has left
+                return
             try:
                 self._ble.gatts_notify(handle, self._tx, fragment)
                 return
             except OSError:  # no buffer left, or no such connection any more
                 await asyncio.sleep_ms(_RETRY_NOTIFY_MS)
+
+    def _hang_up(self, handle: int) -> None:
+        try:
+            self._ble.gap_disconnect(handle)
+        except OSError:  # it is already going
+            return
 
     def _irq(self, event: int, data: tuple) -> None:
         handle = data[0]
@@ -95,29 +105,28 @@ class GattServer:
         elif event == _IRQ_MTU_EXCHANGED:
             self._pending.append((event, handle, data[1]))
         elif event == _IRQ_CENTRAL_CONNECT:
-            self._connected += 1
+            self._links.append(handle)
             self._pending.append((event, handle, None))
             self._advertise()
         elif event == _IRQ_CENTRAL_DISCONNECT:
-            self._connected -= 1
+            if handle in self._links:
+                self._links.remove(handle)
             self._pending.append((event, handle, None))
             self._advertise()
         self._wake()
 
     def _written(self, handle: int) -> None:
-        waiting = 0
-        for event, peer, _ in self._pending:
-            waiting += event == _IRQ_GATTS_WRITE and peer == handle
-        if waiting < MAX_WAITING_WRITES:
-            fragment = bytes(self._ble.gatts_read(self._rx))
-            self._pending.append((_IRQ_GATTS_WRITE, handle, fragment))
-        else:
-            self.dropped_writes += 1
+        """Keep a write for later; one too many is lost, and its message with it."""
+        value = bytes(self._ble.gatts_read(self._rx))
+        came = self._came_bytes + len(value) + _EVENT_BYTES
+        if came - self._taken_bytes <= _MAX_WAITING_BYTES:
+            self._came_bytes = came
+            self._pending.append((_IRQ_GATTS_WRITE, handle, value))
 
     def _advertise(self) -> None:
         """Where the radio cannot just now, `pump` tries again."""
         self._must_advertise = False
-        if self._connected <= MAX_SLOTS:
+        if len(self._links) <= MAX_SLOTS:
             try:
                 self._ble.gap_advertise(
                     ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response
