@@ -1,8 +1,8 @@
 """Decides what a presentation or a request of an open session does to this lock.
 
 This is the last step of protocol/verify.py's order: journal, then act. An opening that cannot be
-recorded does not happen; a refusal to a proven holder is recorded; whatever an unproven peer sends
-is only counted. Does no I/O of its own: journal, door and documents are handed in. What documents
+recorded does not happen; a refusal to a proven holder is recorded, or counted when there are many
+(refusals.py); whatever an unproven peer sends is only counted. Does no I/O of its own: journal, door and documents are handed in. What documents
 change is decided in adoption.py.
 """
 
@@ -58,7 +58,7 @@ class Access:
         return self._operate(verdict, source, at)
 
     def _refuse(self, reason: int, token: Any, source: int, opens_at: int | None = None) -> Outcome:
-        self._lock.record(audit.LOCK_OPERATION_ERROR, reason, source, token.cti)
+        self._lock.refused(reason, source, token.cti)
         detail = {}
         if opens_at is not None:
             detail[session.DETAIL_OPENS_AT] = opens_at
