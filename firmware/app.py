@@ -1,9 +1,9 @@
 """Composes the lock on a chip: board, clocks, files, radio around one firmware.core.lock.Lock.
 
-Decides only the rhythm: radio work at once but one event at a time, sensors every SENSE_EVERY_MS.
-Whatever stops it stops the motor too and restarts the board: a lock that hangs in its REPL neither
-opens nor locks again. `enrol` is what the bench runs on a new board; `main` is what runs from
-power-on for ever.
+Decides only the rhythm: radio work at once but one event at a time, sensors and keys every
+SENSE_EVERY_MS. Whatever stops it stops the motor too and restarts the board: a lock that hangs in
+its REPL neither opens nor locks again. `enrol` is what the bench runs on a new board; `main` is what
+runs from power-on for ever.
 """
 
 import asyncio
@@ -23,8 +23,10 @@ from firmware.core.lock import Lock
 from firmware.hal.board import Board
 from firmware.hal.ciphers import aes
 from firmware.hal.clock import ChipRtc, Uptime
+from firmware.hal.keypad import SerialKeypad
 from firmware.hal.storage import FileStorage
 from firmware.hal.tables import FlashTables
+from protocol import reasons
 from protocol.crypto import Crypto
 
 SENSE_EVERY_MS = 20
@@ -42,11 +44,21 @@ def load(storage: FileStorage, board: Board, uptime: Uptime) -> Lock:
     return Lock(who, made, storage, crypto, uptime.ms, ChipRtc(), board.sensors(), reset_cause())
 
 
+def take_keys(lock: Lock, board: Board, keypad: SerialKeypad, at: int) -> None:
+    """Hand over what was typed; the bolt is on its way before the keypad says so."""
+    for key in keypad.keys():
+        takes_pins = lock.keypad.allowed
+        reason = lock.key_pressed(key, at) if takes_pins else reasons.PIN_NOT_HERE
+        board.drive(lock.door.drive)
+        keypad.show(reason)
+
+
 async def _sense_forever(
-    lock: Lock, board: Board, uptime: Uptime, flag: asyncio.ThreadSafeFlag
+    lock: Lock, board: Board, keypad: SerialKeypad, uptime: Uptime, flag: asyncio.ThreadSafeFlag
 ) -> None:
     try:
         while True:
+            take_keys(lock, board, keypad, uptime.ms())
             board.drive(lock.sense(board.sensors(), uptime.ms()))
             flag.set()
             await asyncio.sleep_ms(SENSE_EVERY_MS)
@@ -77,14 +89,15 @@ async def _run(storage: FileStorage) -> None:
     gc.threshold(COLLECT_EVERY_BYTES)
     # Without a sound arithmetic the lock still runs: keys and buttons work, no token opens.
     arithmetic = ed25519.boot(FlashTables(TABLES_FOLDER))
-    board, uptime, flag = Board(), Uptime(), asyncio.ThreadSafeFlag()
+    board, keypad = Board(), SerialKeypad()
+    uptime, flag = Uptime(), asyncio.ThreadSafeFlag()
     lock = load(storage, board, uptime)
     lock_id = lock.trust.lock_id
     server = GattServer(lock_id, flag.set)
     ready = {"ready": True, "lock_id": lock_id, "head_seq": lock.journal.head_seq}
     ready["ed25519"] = arithmetic
     print(json.dumps(ready))
-    sensing = asyncio.create_task(_sense_forever(lock, board, uptime, flag))
+    sensing = asyncio.create_task(_sense_forever(lock, board, keypad, uptime, flag))
     try:
         await _serve_while(sensing, server, lock, board, uptime, flag)
         await sensing
