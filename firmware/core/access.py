@@ -2,8 +2,8 @@
 
 This is the last step of protocol/verify.py's order: journal, then act. An opening that cannot be
 recorded does not happen; a refusal to a proven holder is recorded, or counted when there are many
-(refusals.py); whatever an unproven peer sends is only counted. Does no I/O of its own: journal, door
-and documents are handed in. What documents change is decided in adoption.py.
+(refusals.py); whatever an unproven peer sends is only counted. Does no I/O of its own: journal,
+door and documents are handed in. What documents change is decided in adoption.py.
 """
 
 from firmware.core.adoption import Adoption
