@@ -2,8 +2,8 @@
 
 Decides only the rhythm: radio work at once but one event at a time, sensors and keys every
 SENSE_EVERY_MS. Whatever stops it stops the motor too and restarts the board: a lock that hangs in
-its REPL neither opens nor locks again. `enrol` is what the bench runs on a new board; `main` is what
-runs from power-on for ever.
+its REPL neither opens nor locks again. `enrol` is what the bench runs on a new board; `main` is
+what runs from power-on for ever.
 """
 
 import asyncio
