@@ -6,8 +6,8 @@ methods), `ticks()` gives milliseconds that never run backwards, `rtc` as timeke
 Everything else arrives through methods with `at`, on the clock of `ticks`. A restart opens nothing.
 """
 
-from firmware.core import enrolment, keypad
 from firmware.core import identity as identities
+from firmware.core import keypad
 from firmware.core.access import Access
 from firmware.core.documents import DocumentStore
 from firmware.core.door import JAMMED, LOCKED, UNLOCKED, Door, Sensors
@@ -288,7 +288,7 @@ def _time_keeper(ticks: Callable, rtc: Any, identity: Identity, memory: Any) -> 
 
 def _stored_config(storage: Any, lock_id: str) -> LockConfig:
     """The configuration adopted last, or what a lock does that was never told: version 0."""
-    document = DocumentStore(storage, enrolment.CONFIG_NAME).load()
+    document = DocumentStore(storage, identities.CONFIG_NAME).load()
     try:
         return lockconfig.parse(document)[1]
     except (CoseError, LockConfigError, TypeError):
