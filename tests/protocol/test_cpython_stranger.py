@@ -133,12 +133,17 @@ def test_other_messages():
     vectors = load("session")
     for row in vectors["requests"]:
         said = wire.members(wire.REQUEST, bytes.fromhex(row["message"]))
-        assert said[0] == row["counter"] and wire.message(wire.REQUEST, *said).hex() == row["message"]
+        assert (
+            said[0] == row["counter"] and wire.message(wire.REQUEST, *said).hex() == row["message"]
+        )
     wire.members(wire.REFUSAL, bytes.fromhex(vectors["refusal"]))
     assert wire.members(wire.CHALLENGE, bytes.fromhex(vectors["clock_never_set"]))[3] == [0, None]
     holder = vectors["group_holder"]
     key = bytes.fromhex(holder["proof_keys"]["kitaguch"])
-    hello, challenge, spoken = (*unhex(vectors, "hello", "challenge"), bytes.fromhex(holder["message"]))
+    hello, challenge, spoken = (
+        *unhex(vectors, "hello", "challenge"),
+        bytes.fromhex(holder["message"]),
+    )
     assert spoken[-16:] == lock.mac_h(key, hello, challenge, spoken[:-16])
 
 
@@ -168,7 +173,8 @@ def test_hours_of_the_week():
     found = documents.token(bytes.fromhex(weeks["token"]))
     for row in weeks["windows"]:
         counts = documents.window(found, row["t"])
-        assert (list(counts) if counts else None) == row["window"], row
+        over = row["window"][1] <= row["t"]  # how the vectors say that none is left
+        assert (list(counts) if counts else None) == (None if over else row["window"]), row
     for row in weeks["relations"]:
         assert documents.relation(found, row["lo"], row["hi"]) == row["relation"], row
 

@@ -200,6 +200,8 @@ def wrap(once: ec.EllipticCurvePrivateKey, device: bytes, token: bytes, key: byt
 def name_of(advertised: str) -> str | None:
     """The lock id in the name of a scan response, or None: some other device."""
     try:
-        return lock_id(advertised.removeprefix("kannuki-")) if advertised[:8] == "kannuki-" else None
+        return (
+            lock_id(advertised.removeprefix("kannuki-")) if advertised[:8] == "kannuki-" else None
+        )
     except Refused:
         return None
