@@ -42,6 +42,26 @@ class Bench(ABC):
     async def restart(self) -> None:
         """Take power away and give it back; returns when the lock advertises again."""
 
+    @abstractmethod
+    async def press_keys(self, keys: str, at_once: bool = False) -> None:
+        """Press keys as a person does, or as fast as the keypad's wire can; then return."""
+
+    @abstractmethod
+    async def keypad(self) -> tuple[int, str]:
+        """(how many keys were answered, ever; what the keypad shows, a word of docs/spec/pin.md)"""
+
+    async def type_keys(self, keys: str, at_once: bool = False) -> str:
+        """Press keys; what the keypad shows once the last one was answered."""
+        before, _ = await self.keypad()
+        await self.press_keys(keys, at_once)
+
+        async def answered() -> str | None:
+            answers, shown = await self.keypad()
+            return shown if answers >= before + len(keys) else None
+
+        shown: str = await until(answered, "every key was answered")
+        return shown
+
     def credential(self, begins: int, ends: int, permissions: int = RESIDENT) -> Credential:
         """A credential whose window is given in seconds from now."""
         now = self.now()

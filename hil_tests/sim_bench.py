@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
-from hil_tests.bench import Bench, system_clock
+from hil_tests.bench import Bench, system_clock, until
 from kannuki.supervisor import Supervisor
 from provisioning.enrol import new_lock_id
+from simulator.keypad import PAUSE_MS
 from simulator.lock_stand import LockStand, on_computer
 from simulator.town_keys import TownKeys
 
@@ -62,3 +63,15 @@ class SimBench(Bench):
 
     async def restart(self) -> None:
         await self._stand.cut_power()
+
+    async def press_keys(self, keys: str, at_once: bool = False) -> None:
+        await self._stand.hand("keys", keys=keys, pause_ms=0 if at_once else PAUSE_MS)
+
+        async def pressed() -> bool:
+            return (await self._stand.door())["keypad"]["typing"] == 0
+
+        await until(pressed, "all keys are pressed")
+
+    async def keypad(self) -> tuple[int, str]:
+        keypad = (await self._stand.door())["keypad"]
+        return keypad["answered"], keypad["shown"]

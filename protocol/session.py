@@ -48,10 +48,8 @@ COMMAND_EVACUATE = 6  # hold open, with an alarm
 # Operations of a request. Append only.
 REQUEST_STATE = 1  # null -> state map
 REQUEST_AUDIT = 2  # [from_seq, max_records] -> [parcel, seal] (audit.pack)
-REQUEST_STATUS_PART = (
-    3  # [header document, offset, piece of the entries] -> next offset, or version
-)
-REQUEST_STATUS_DELTA = 4  # [header document, base version, additions] -> version now held
+REQUEST_STATUS_PART = 3  # [header document, offset, piece] -> [next offset / null, version held]
+REQUEST_STATUS_DELTA = 4  # [header document, base version, additions] -> [null, version held]
 REQUEST_KEYSET = 5  # signed document -> version now held
 REQUEST_CONFIG = 6  # signed document -> version now held
 REQUEST_TIME = 7  # signed answer to this session's challenge nonce -> [lo, hi]

@@ -10,8 +10,9 @@ them from those it has and a few additions (a delta), and needs to hold none of 
 An entry is 8 bytes: the first 6 of a cti or PIN name, then, big endian, the hour in which it
 expires (rounded up, hours since 1970 modulo 65536). Entries are sorted, to be bisected where they
 lie. A list holds every entry whose hour is not before kept_from_hour (0: nothing was ever dropped);
-a lock takes none that drops an entry before its own clock says that it has expired. Rows of min_iat
-withdraw in one step what one key issued, for one audience or all (null), before a second.
+a lock takes none that drops an entry before its own clock says that it has expired, or a row of
+min_iat while it believes the row's key. Such rows withdraw in one step what one key issued, for one
+audience or all (null), before a second.
 """
 
 from protocol import cbor, cose, forms
@@ -54,6 +55,23 @@ class StatusHeader:
         self.min_iat = min_iat
         self.count = count
         self.digest = digest
+
+    def keeps(self, older: "StatusHeader", kids: Any) -> bool:
+        """Whether everything that rows of `older` withdrew stays withdrawn, for keys in `kids`.
+
+        A row may be replaced by a later second, or by one for every audience; it may go with its
+        key.
+        """
+        for kid, audience, least in older.min_iat:
+            if kid in kids and not self._covers(kid, audience, least):
+                return False
+        return True
+
+    def _covers(self, kid: bytes, audience: str | None, least: int) -> bool:
+        return any(
+            row_kid == kid and row_audience in (None, audience) and row_least >= least
+            for row_kid, row_audience, row_least in self.min_iat
+        )
 
 
 class StatusList:

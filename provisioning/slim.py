@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 LARGEST = (1 << 30) - 1  # no allocation on any chip
 LONGEST = 16  # characters: a text that is written twice is kept twice when it is longer
@@ -41,6 +42,11 @@ class _Module:
         self._starts = [0]
         for line in lines:
             self._starts.append(self._starts[-1] + len(line))
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of its tree."""
+        return list(ast.walk(self.tree))
 
     def replace(self, node: ast.AST, text: str) -> None:
         """Write `text` for a node; lines that go stay as empty ones."""
@@ -91,14 +97,14 @@ def _without_texts(sources: dict[str, str], fixed: set[str], quiet: str) -> dict
     modules = _parsed(sources, fixed)
     for module in modules.values():
         if module.name.split(".")[0] == quiet and not module.is_fixed:
-            for text in _error_texts(module.tree):
+            for text in _error_texts(module):
                 module.replace(text, "")
     return {name: module.edited() for name, module in modules.items()}
 
 
-def _error_texts(tree: ast.AST) -> Iterator[ast.expr]:
+def _error_texts(module: _Module) -> Iterator[ast.expr]:
     """The text in each `raise SomeError("a text")`."""
-    for node in ast.walk(tree):
+    for node in module.nodes:
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             arguments = node.exc.args
             if len(arguments) == 1 and isinstance(arguments[0], ast.Constant):
@@ -127,19 +133,21 @@ def _parsed(sources: dict[str, str], fixed: set[str]) -> dict[str, _Module]:
 
 
 def _constants(module: _Module, modules: dict[str, _Module]) -> dict[str, Value]:
-    """Names that this module binds once, at its top, to a small whole number."""
+    """Names that this module binds once, at its top, to a small value."""
+    if module.is_fixed:
+        return {}
     stored = [
         node.id
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     ]
-    stored += [node.arg for node in ast.walk(module.tree) if isinstance(node, ast.arg)]
+    stored += [node.arg for node in module.nodes if isinstance(node, ast.arg)]
     found: dict[str, Value] = {}
     for statement in module.tree.body:
         for name, value in _bindings(statement, found):
             if stored.count(name) == 1 and name.upper() == name:
                 found[name] = value
-    return {} if module.is_fixed else found
+    return found
 
 
 def _bindings(statement: ast.stmt, known: dict[str, Value]) -> Iterator[tuple[str, Value]]:
@@ -198,9 +206,9 @@ def _write_numbers(module: _Module, modules: dict[str, _Module]) -> set[str]:
     places, values = _imported(module, modules)
     values = {**values, **module.constants}
     needed: set[str] = set()
-    texts = [node for node in ast.walk(module.tree) if isinstance(node, ast.JoinedStr)]
+    texts = [node for node in module.nodes if isinstance(node, ast.JoinedStr)]
     in_text = {id(node) for text in texts for node in ast.walk(text)}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.Name | ast.Attribute):
             continue
         number = _read(node, places, values)
@@ -227,7 +235,7 @@ def _imported(
     """What its imports bind: {name: module of the tree}, {name: number}."""
     places: dict[str, _Module] = {}
     values: dict[str, Value] = {}
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.ImportFrom) or node.module is None:
             continue
         for alias in node.names:
@@ -246,7 +254,7 @@ def _drop_names(module: _Module, modules: dict[str, _Module], kept: set[str]) ->
         names = [name for name, _ in _bindings(statement, module.constants)]
         if names and all(name in module.constants and name not in kept for name in names):
             module.replace(statement, "")
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.module in modules:
             _drop_imports(module, node, modules[node.module].constants, kept)
 
@@ -280,9 +288,9 @@ def _without_the_unused(
 
 def _without_unused_imports(modules: dict[str, _Module]) -> dict[str, str]:
     """A module that nothing asks for any more is not even loaded."""
-    used = {name: _used_names(module) for name, module in modules.items()}
+    used = {name: _used_names(each) for name, each in modules.items() if not each.is_fixed}
     for module in modules.values():
-        for importing in _imports(module.tree, modules) if not module.is_fixed else ():
+        for importing in _imports(module, modules) if not module.is_fixed else ():
             bound = [(each, each.asname or each.name) for each in importing.names]
             left = [each for each, here in bound if here in used[module.name]]
             _keep_imports(module, importing, left)
@@ -304,10 +312,10 @@ def _walk_evaluated(node: ast.AST) -> Iterator[ast.AST]:
         yield from _walk_evaluated(each)
 
 
-def _imports(tree: ast.AST, modules: dict[str, _Module]) -> Iterator[ast.ImportFrom]:
+def _imports(module: _Module, modules: dict[str, _Module]) -> Iterator[ast.ImportFrom]:
     """The imports from modules of the same tree."""
     tops = {name.split(".")[0] for name in modules}
-    for node in ast.walk(tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in tops:
             yield node
 
@@ -384,18 +392,18 @@ def _with_short_parameters(sources: dict[str, str], fixed: set[str]) -> dict[str
     passed = {
         node.arg
         for module in modules.values()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.keyword) and node.arg
     }
     for module in modules.values():
         if not module.is_fixed:
-            _rename(module, module.tree, {}, passed | _in_texts(module.tree) | {"self"})
+            _rename(module, module.tree, {}, passed | _in_texts(module) | {"self"})
     return {name: module.edited() for name, module in modules.items()}
 
 
-def _in_texts(tree: ast.AST) -> set[str]:
+def _in_texts(module: _Module) -> set[str]:
     """Names inside f-strings, whose places Python does not tell."""
-    texts = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    texts = [node for node in module.nodes if isinstance(node, ast.JoinedStr)]
     return {n.id for text in texts for n in ast.walk(text) if isinstance(n, ast.Name)}
 
 

@@ -13,6 +13,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -57,14 +58,15 @@ def device_tree(
     root = manifest.parent.parent
     found = list(_found(listed["files"], manifest, architecture))
     texts = _slimmed([source for target, source in found if not _is_plain(target)], root)
-    tree: dict[str, bytes] = {}
-    for target, source in found:
+
+    def placed(target: str, source: Path) -> tuple[str, bytes]:
         if _is_plain(target):
-            tree[target] = source.read_bytes()
-        else:
-            name = source.relative_to(root).as_posix()
-            tree[f"{target}/{_stem(source)}.mpy"] = _module(texts[name], source, name, architecture)
-    return tree
+            return target, source.read_bytes()
+        name = source.relative_to(root).as_posix()
+        return f"{target}/{_stem(source)}.mpy", _module(texts[name], source, name, architecture)
+
+    with ThreadPoolExecutor() as several:  # the compiler is a program of its own
+        return dict(several.map(placed, *zip(*found, strict=True)))
 
 
 def _found(
@@ -91,8 +93,13 @@ def _slimmed(sources: list[Path], root: Path) -> dict[str, bytes]:
     files = {source.relative_to(root).as_posix(): source for source in sources}
     texts = {_dotted(file): source.read_text("utf-8") for file, source in files.items()}
     fixed = {_dotted(file) for file, source in files.items() if _is_native(source)}
-    slimmed = slim.slim(texts, fixed, ROOTS)
+    slimmed = _slim(tuple(texts.items()), frozenset(fixed))
     return {file: slimmed[_dotted(file)].encode() for file in files}
+
+
+@cache
+def _slim(texts: tuple[tuple[str, str], ...], fixed: frozenset[str]) -> dict[str, str]:
+    return slim.slim(dict(texts), set(fixed), ROOTS)
 
 
 def _dotted(file: str) -> str:

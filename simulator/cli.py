@@ -200,13 +200,13 @@ class _folder:
 async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json: bool) -> int:
     from simulator.demo.plan import make_plan
     from simulator.demo.script import Script, default_calendars
-    from simulator.demo.setup import Folder, prepare
+    from simulator.demo.setup import Folder, clock_offset, prepare
     from simulator.demo.town import RunningTown
 
     calendars = default_calendars() if ics is None else [(str(ics), _read(ics))]
     plan = make_plan(calendars[0][1], calendars[0][0], at)
-    offset_s = plan.begins_at - int(time.time())
     folder = Folder(root)
+    offset_s = clock_offset(folder, plan.begins_at, int(time.time()))
     log.info("preparing the town in %s", root)
     locks = prepare(folder, plan, offset_s)
     async with Supervisor(NAME, root, runtime_dir(os.environ)) as supervisor:

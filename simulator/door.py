@@ -7,10 +7,13 @@ Bolt: 0.0 retracted .. 1.0 extended; an end-stop switch closes at each end. Both
 once stall it. A jammed bolt stops where the jam is and stays there until freed.
 Leaf: opens by hand only when the bolt is fully retracted, or by force. Shuts only when the bolt
 is fully retracted: a bolt thrown while the leaf is open keeps it from closing, as in reality.
+The keypad beside it has its own rules (`simulator.keypad`).
 Invariant: without force the leaf never goes from shut to open unless the bolt is at 0.0.
 """
 
 from dataclasses import dataclass, field
+
+from simulator.keypad import Keypad
 
 # GPIO numbers of the reference board: the firmware uses the same ones.
 PIN_MOTOR_EXTEND = 25  # out
@@ -37,6 +40,7 @@ class Door:
     jam_at: float | None = None
     tamper: bool = False
     levels: dict[int, int] = field(default_factory=lambda: dict.fromkeys(OUTPUT_PINS, 0))
+    keypad: Keypad = field(default_factory=Keypad)
     _rex_left_ms: float = 0.0
     _closes_in_ms: float | None = None
     _was_moving: bool = False
@@ -65,11 +69,13 @@ class Door:
         }
 
     def power_lost(self) -> list[str]:
+        self.keypad.power_lost()
         return [name for pin in OUTPUT_PINS for name in self.drive(pin, 0)]
 
     # --- time
 
     def step(self, dt_ms: float) -> list[str]:
+        self.keypad.step(dt_ms)
         return self._move_bolt(dt_ms) + self._pass_time(dt_ms)
 
     @property

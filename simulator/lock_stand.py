@@ -114,7 +114,14 @@ class LockStand:
         async with aiohttp.request("POST", url, json=body, raise_for_status=True) as answer:
             return await answer.json()
 
-    async def hand(self, action: str, **body: float) -> list[str]:
+    async def door(self) -> dict[str, Any]:
+        """How door and keypad physically are (simulator/world/rig.py, `as_json`)."""
+        url = f"http://127.0.0.1:{self._ports['control_port']}/state"
+        async with aiohttp.request("GET", url, raise_for_status=True) as answer:
+            door: dict[str, Any] = (await answer.json())["doors"][self._lock_id]
+        return door
+
+    async def hand(self, action: str, **body: float | str) -> list[str]:
         """A person does something at the door; what happened at once."""
         answer = await self.post(f"/doors/{self._lock_id}/{action}", body)
         return answer["happened"]

@@ -17,11 +17,13 @@ from nacl.signing import SigningKey
 from kannuki.enrolment import EnrolmentFile, TrustFile
 from protocol import audit, cose, keys, lockconfig, signedtime, statuslist
 from protocol import keyset as keysets
+from protocol import pin as pins
 from protocol import token as tokens
 from protocol.audit import Head
 from protocol.holder import Credential
 from protocol.keyset import IssuerKey, Keyset
 from protocol.lockconfig import DoorConfig, LockConfig
+from protocol.pin import Pin
 from protocol.signedtime import SignedTime
 from protocol.token import Token, Weekly
 
@@ -149,6 +151,21 @@ class TownKeys:
         raw = envelope(signer, tokens.encode_claims(token), b"", claimed)
         kdk = self.kdk(enrolment, epoch if epoch in self.vaults else VAULT_EPOCH)
         return Credential(raw, {enrolment.lock_id: keys.proof_key(kdk, raw)})
+
+    def pin(
+        self,
+        enrolment: EnrolmentFile,
+        starts_at: int,
+        quarters: int,
+        serial: int,
+        epoch: int = VAULT_EPOCH,
+    ) -> str:
+        """The ten digits for the lock; starts_at: Unix seconds, on a quarter hour.
+
+        Raises protocol.pin.PinError for a window that no PIN can say.
+        """
+        encrypt_block = aes(pins.pin_key(self.kdk(enrolment, epoch)))
+        return pins.encode(encrypt_block, enrolment.lock_id, Pin(starts_at, quarters, serial))
 
     # --- other documents ---
 

@@ -129,6 +129,8 @@ class Adoption:
         if not _members(argument, 3):
             return reasons.MALFORMED, None
         document, offset, piece = argument
+        if not self._keeps_rows(document):
+            return reasons.MALFORMED, None
         store, lo = self._lock.statuses, self._raised_lo(document)
         trusted = self._signed_by(ROLE_STATUS, statuslist.CONTEXT)
         return self._status_taken(*store.take_part(document, offset, piece, lo, trusted))
@@ -137,6 +139,8 @@ class Adoption:
         if not _members(argument, 3):
             return reasons.MALFORMED, None
         document, base_version, additions = argument
+        if not self._keeps_rows(document):
+            return reasons.MALFORMED, None
         store, lo = self._lock.statuses, self._raised_lo(document)
         trusted = self._signed_by(ROLE_STATUS, statuslist.CONTEXT)
         return self._status_taken(*store.take_delta(document, base_version, additions, lo, trusted))
@@ -147,6 +151,13 @@ class Adoption:
         if lock.statuses.current.version != lock.trust.status.version:
             lock.adopt_status(lock.statuses.current)
         return reason, [next_offset, lock.trust.status.version] if reason == OK else None
+
+    def _keeps_rows(self, document: Any) -> bool:
+        """Whether a newer list withdraws all that rows of min_iat withdraw today."""
+        parsed, trust = _parsed(statuslist.parse, document), self._lock.trust
+        if parsed is None or parsed[1].version <= trust.status.version:
+            return True  # the store says what is wrong with it, if anything
+        return parsed[1].keeps(trust.status.header, trust.keyset.keys)
 
     def _raised_lo(self, document: Any) -> int:
         """The lock's lo as it will be once the document counts: only upwards, never past hi."""
@@ -164,7 +175,8 @@ class Adoption:
         signed, head = parsed
         if head.lock_id != lock.trust.lock_id:
             return reasons.WRONG_LOCK, None
-        if head.journal_epoch == lock.journal.epoch and head.seq <= lock.journal.acked_seq:
+        # An old one that fits is no news and costs no signature; one that does not fit is a fork.
+        if head.seq <= lock.journal.acked_seq and not lock.journal.contradicts(head):
             return OK, lock.journal.acked_seq
         if not self._signed_by(ROLE_ACK, audit.ACK_CONTEXT)(signed):
             return reasons.BAD_SIGNATURE, None

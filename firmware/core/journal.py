@@ -99,22 +99,27 @@ class Journal:
             except OSError:
                 return
 
+    def contradicts(self, head: audit.Head) -> bool:
+        """Whether `head` speaks of another history: another lock, epoch or hash, or of the future.
+
+        What cannot be compared any more contradicts nothing.
+        """
+        if (head.lock_id, head.journal_epoch) != (self._lock_id, self.epoch):
+            return True
+        if head.seq > self.head_seq:
+            return True
+        return self._hash_at(head.seq) not in (None, head.record_hash)
+
     def acknowledge(self, head: audit.Head) -> bool:
         """The town has all up to `head` (its signature is the caller's to check).
 
-        False when that is no history of this journal: another lock or epoch, another hash at that
-        seq, or a seq never written. What cannot be compared any more changes nothing and is True.
+        False when that is no history of this journal. What cannot be compared any more changes
+        nothing and is True.
         """
-        if (head.lock_id, head.journal_epoch) != (self._lock_id, self.epoch):
+        if self.contradicts(head):
             return False
-        if head.seq > self.head_seq:
-            return False
-        known = self._hash_at(head.seq)
-        if known is None:
-            return True
-        if known != head.record_hash:
-            return False
-        self.memory.acked = max(self.memory.acked, head.seq)
+        if self._hash_at(head.seq) is not None:
+            self.memory.acked = max(self.memory.acked, head.seq)
         return True
 
     def read(self, from_seq: int, count: int) -> list:

@@ -166,6 +166,7 @@ class Lock:
         self.trust.keyset = keyset
         self.trust.kdks = self._secrets.kdks(self.trust.lock_id, keyset)
         self.trust.remembered.forget()
+        self.statuses.abandon()
         self._clock.raise_lo(keyset.issued_at)
         self.record(audit.KEYSET, keyset.version, audit.SOURCE_NONE)
 

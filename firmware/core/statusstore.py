@@ -113,6 +113,10 @@ class StatusStore:
         # The merged list can only be whole or wrong: what stops short is no upload to go on with.
         return (reasons.MALFORMED, None) if value is not None else (reason, None)
 
+    def abandon(self) -> None:
+        """Whom to trust has changed: a list begun before must prove its signature once more."""
+        self._upload = None
+
     def _examine(self, document: bytes, lo: int) -> tuple:
         """(reason, Signed, StatusHeader): the last two are None unless it is a newer list."""
         try:

@@ -1,7 +1,7 @@
 """The one socket between the chip and its board: radio, pins and real-time clock share it.
 
 Connects at first use: KANNUKI_BOARD=host:port, KANNUKI_BOARD_NAME=name. Decides when a frame is
-handled: pins and clock at once, radio events later, never in the middle of a request.
+handled: pins, serial lines and clock at once, radio events later, never in the middle of a request.
 Invariant: at most one request is on the wire. A board that goes away ends the process, as losing
 power would; whoever supervises the chip starts it again.
 """
@@ -33,6 +33,7 @@ class Link:
         self.mac = b""
         self.reset_cause = ops.PWRON_RESET
         self.inputs = {}
+        self.ears = {}  # rx pin -> machine.UART
         self.clock_mode = ops.CLOCK_OFFSET
         self.clock = 0.0
         self.on_radio = None
@@ -162,6 +163,9 @@ class Link:
             self._radio.append((op, payload))
         elif op == ops.CLOCK:
             self.clock_mode, self.clock = struct.unpack(">Bd", payload)
+        elif op == ops.SERIAL_IN:
+            if payload[0] in self.ears:
+                self.ears[payload[0]].hear(*struct.unpack(">I", payload[1:5]), payload[5:])
         else:
             self._radio.append((op, payload))
 

@@ -29,6 +29,7 @@ RTC_SET = 0x41  # f64 Unix seconds
 ACCESS_ANSWER = 0x42  # token(u16) att_error(u8): the irq of READ_ASKED or WRITTEN has run
 RESETTING = 0x43  # reset cause(u8): what the next HELLO shall be told
 WATCHDOG = 0x44  # timeout_ms(u32): start or feed
+SERIAL_OUT = 0x45  # tx pin(u8) baudrate(u32) bytes
 
 # events, board -> chip
 REPLY = 0x80  # errno(u16, 0 = fine) payload
@@ -40,6 +41,7 @@ MTU_EXCHANGED = 0x94  # connection(u16) mtu(u16)
 INDICATE_DONE = 0x95  # connection(u16) handle(u16) status(u8)
 PIN_IN = 0xA0  # pin(u8) value(u8)
 CLOCK = 0xA1  # clock_mode(u8) clock(f64)
+SERIAL_IN = 0xA2  # rx pin(u8) baudrate(u32) bytes
 
 # clock modes: clock is seconds to add to the PC's time, or the Unix time itself
 CLOCK_OFFSET = 0

@@ -1,8 +1,8 @@
 """`machine` of a simulated ESP32: pins of a door with physics, an RTC that shows the world's time.
 
-Does what the ESP32 port does for Pin, RTC, WDT, reset, unique_id, reset_cause and freq; has no
-ADC, PWM, Timer, I2C or sleep modes. `time.time()` remains the PC's clock: use `RTC`.
-The watchdog is kept by the board, so a chip that hangs without I/O is noticed but not stopped.
+Does what the ESP32 port does for Pin, RTC, WDT, reset, unique_id, reset_cause and freq, and what we
+use of UART; has no ADC, PWM, Timer, I2C or sleep modes. `time.time()` remains the PC's clock: use
+`RTC`. The watchdog is kept by the board, so a chip that hangs without I/O is noticed, not stopped.
 """
 
 import os
@@ -86,6 +86,41 @@ def _pin_changed(op: int, payload: bytes) -> None:
     edge = Pin.IRQ_RISING if payload[1] else Pin.IRQ_FALLING
     if handler and trigger & edge:
         handler(pin)
+
+
+class UART:
+    """Serial ports 1 and 2 with what our firmware uses of them: init arguments, any, read, write.
+
+    Eight bits, no parity, one stop bit, no timeout. What comes at another baudrate, before the port
+    is open or while `rxbuf` is full is lost.
+    """
+
+    def __init__(self, id: int, baudrate: int = 115200, *, tx: int, rx: int, rxbuf: int = 256):
+        if id not in (1, 2):
+            raise ValueError(f"UART({id}) does not exist")
+        self._tx, self._baudrate, self._rxbuf = tx, baudrate, rxbuf
+        self._heard = []
+        link.open()
+        link.ears[rx] = self
+
+    def hear(self, baudrate: int, data: bytes) -> None:
+        """The link's side: bytes have come over the wire."""
+        if baudrate == self._baudrate:
+            self._heard.extend(data[: self._rxbuf - len(self._heard)])
+
+    def any(self) -> int:
+        link.poll()
+        return len(self._heard)
+
+    def read(self, nbytes: int = -1):
+        count = self.any()
+        if nbytes >= 0:
+            count = min(count, nbytes)
+        return bytes([self._heard.pop(0) for _ in range(count)]) or None
+
+    def write(self, buf: bytes) -> int:
+        link.note(ops.SERIAL_OUT, struct.pack(">BI", self._tx, self._baudrate) + bytes(buf))
+        return len(buf)
 
 
 class RTC:

@@ -36,11 +36,13 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.keys = root / "keys"
+        self.safe = root / "safe"  # both roots; a town keeps them in two, far from here
         self.database = root / "cloud" / "town.db"
         self.trust = root / "trust.json"
         self.gateway_file = root / "gateway" / "gateway.json"
         self.gateway_data = root / "gateway"
         self.locks = root / "locks"
+        self.clock = root / "clock.json"  # {"offset_s": the town's time less this PC's}
         self.hung = root / "locks.json"  # {room name: lock id}
         self.staff_secret = root / "cloud" / "staff.secret"
         self.phones = root / "phones"
@@ -53,12 +55,28 @@ class Folder:
         return self.locks / f"{lock_id}.img"
 
 
+def clock_offset(folder: Folder, begins_at: int, now: int) -> int:
+    """Seconds from this PC's time to the town's, which begins at `begins_at` if it can.
+
+    A town that was here before goes on: time that runs back is an alarm at every lock. How late it
+    had become there, the flash of the locks tells: they write whatever happens.
+    """
+    before = json.loads(folder.clock.read_text())["offset_s"] if folder.clock.exists() else 0
+    written = [image.stat().st_mtime for image in folder.locks.glob("*.img")]
+    seen = int(max(written) + before) + 1 if written else 0
+    if seen > begins_at:
+        log.info("the town in %s goes on where it was", folder.root)
+    offset_s = max(begins_at, seen) - now
+    write_atomic(folder.clock, json.dumps({"offset_s": offset_s}))
+    return offset_s
+
+
 def prepare(folder: Folder, plan: Plan, clock_offset_s: int) -> dict[str, str]:
     """Bring the folder to where the town can be started; {room name: lock id}."""
     folder.database.parent.mkdir(parents=True, exist_ok=True)
     town = _Town(folder, clock_offset_s)
     if not folder.keys.exists():
-        _run(keys, "init", "--dir", str(folder.keys))
+        _run(keys, *_founding(folder, clock_offset_s))
         write_secret_file(folder.staff_secret, secrets.token_urlsafe(32).encode())
     _run(cloud, "migrate", "--database", str(folder.database))
     town.command("trust", "--out", str(folder.trust))
@@ -75,6 +93,12 @@ def prepare(folder: Folder, plan: Plan, clock_offset_s: int) -> dict[str, str]:
         _run(provision, "update", str(folder.image(lock_id)))
     town.command("gateway-credential", "--gateway-id", GATEWAY, "--out", str(folder.gateway_file))
     return hung
+
+
+def _founding(folder: Folder, clock_offset_s: int) -> tuple[str, ...]:
+    """The command that makes all keys of a new town and its first keyset."""
+    options = ("--dir", str(folder.keys), "--with-roots", str(folder.safe), "--town", TOWN)
+    return "init", *options, "--clock-offset-s", str(clock_offset_s)
 
 
 class _Town:

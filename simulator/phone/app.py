@@ -24,13 +24,15 @@ from aiohttp import web
 from kannuki import texts
 from kannuki.supervisor import until_signal
 from protocol import session
+from simulator.phone import carrying
 from simulator.phone.ble import LockLink
-from simulator.phone.opening import Result, TransportError, attempt
-from simulator.phone.service import RelayLink, Service, ServiceError
+from simulator.phone.opening import Conversation, Result, TransportError, attempt
+from simulator.phone.service import RelayLink, Service, ServiceError, TownForLock
 from simulator.phone.wallet import Key, Wallet
 
 LABEL = "simulated phone"
 NAME = re.compile(r"[\w.-]{1,32}")
+ERRANDS_WITHIN_S = 5.0
 _JST_OFFSET_S = 9 * 3600
 
 
@@ -45,6 +47,7 @@ class Drawer:
     def __post_init__(self) -> None:
         self.wallets: dict[str, Wallet] = {}
         self.one_radio = asyncio.Lock()
+        self._visits: set[asyncio.Task[None]] = set()
         for file in sorted(self.folder.glob("*.json")):
             self.wallets[file.stem] = Wallet(file)
 
@@ -71,8 +74,39 @@ class Drawer:
         if path == "relay":
             async with RelayLink(self.service, key) as relay:
                 return await attempt(relay, key.credential(), number, confirm=False)
-        async with self.one_radio, LockLink(door) as link:
-            return await attempt(link, key.credential(), number)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        visit = asyncio.create_task(self._visit(key, door, number, answer))
+        self._visits.add(visit)
+        visit.add_done_callback(self._visits.discard)
+        return await answer
+
+    async def _visit(
+        self, key: Key, door: str, number: int, answer: asyncio.Future[Result]
+    ) -> None:
+        """At the door: the person is told as soon as it has opened, then the phone carries."""
+        town = TownForLock(self.service, key)
+        try:
+            async with self.one_radio, LockLink(door) as link:
+                conversation = Conversation(link, key.credential())
+                result = await carrying.present(conversation, number, town)
+                answer.set_result(await conversation.confirmed(result))
+                if result.granted:
+                    async with asyncio.timeout(ERRANDS_WITHIN_S):
+                        await carrying.run_errands(conversation, result, town)
+        except TransportError as error:
+            if not answer.done():
+                answer.set_exception(error)
+        except TimeoutError:
+            return  # a slow town: the next visit carries it
+        finally:
+            answer.cancel()
+
+    async def close(self) -> None:
+        """End visits that still carry."""
+        for visit in self._visits:
+            visit.cancel()
+        if self._visits:
+            await asyncio.wait(set(self._visits))
 
     def _told(self, result: Result, key: Key, path: str, total_ms: float) -> dict[str, Any]:
         now = int(time.time() + self.clock_offset_s)
@@ -179,6 +213,7 @@ async def _serve(options: argparse.Namespace) -> None:
     try:
         await until_signal()
     finally:
+        await drawer.close()
         await runner.cleanup()
 
 

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from protocol import holder, reasons, session
 from protocol.holder import Credential, HolderSession
@@ -73,6 +73,66 @@ class Result:
         return self.code in ("OPENED", "LOCKED")
 
 
+class Conversation:
+    """One connection to one lock: presented once or again, then asked while the session is open."""
+
+    def __init__(
+        self, transport: Transport, credential: Credential, around: Surroundings = REAL
+    ) -> None:
+        self.credential = credential
+        self.around = around
+        self._transport = transport
+        self._machine = HolderSession(credential, session.COMMAND_UNLOCK, around.random_bytes)
+
+    @property
+    def challenge(self) -> session.Challenge:
+        """What the lock said of itself in the greeting of the last presentation."""
+        challenge: session.Challenge = self._machine.challenge
+        return challenge
+
+    async def present(self, command: int) -> Result:
+        """Greet, present, and tell what came of it. Raises TransportError."""
+        started_at = self.around.now_s()
+        self._machine = HolderSession(self.credential, command, self.around.random_bytes)
+        ((kind, value),) = self._machine.start()
+        while kind == holder.SEND:
+            await self._transport.send(value)
+            ((kind, value),) = self._machine.receive(await self._transport.receive())
+        if kind == holder.OUTCOME:
+            return _outcome(value, command, (self.around.now_s() - started_at) * 1000)
+        return _unproven(kind, value)
+
+    async def ask(self, operation: int, argument: Any) -> tuple[int, Any]:
+        """(reason, value) of one request. Raises TransportError, also for a forged reply."""
+        ((_, request),) = self._machine.request(operation, argument)
+        await self._transport.send(request)
+        ((kind, *answer),) = self._machine.receive(await self._transport.receive())
+        if kind != holder.REPLY:
+            raise TransportError("NOT_GENUINE", str(answer))
+        return answer[0], answer[1]
+
+    async def confirmed(self, result: Result) -> Result:
+        """The same, once the bolt has moved; an opening that jams is told as such."""
+        if result.code != "OPENED":
+            return result
+        try:
+            bolt = await self._bolt_after()
+        except TransportError:
+            return result
+        return replace(result, code="JAMMED" if bolt == BOLT_JAMMED else result.code, bolt=bolt)
+
+    async def _bolt_after(self) -> int | None:
+        """Where the bolt is once it has moved, or its last known place when that takes too long."""
+        bolt, deadline = None, self.around.now_s() + _MOVED_WITHIN_S
+        while bolt not in (BOLT_UNLOCKED, BOLT_JAMMED) and self.around.now_s() < deadline:
+            _, state = await self.ask(session.REQUEST_STATE, None)
+            if not isinstance(state, dict):
+                return bolt
+            bolt = state.get(STATE_BOLT)
+            await self.around.sleep(_ASK_EVERY_S)
+        return bolt
+
+
 async def attempt(
     transport: Transport,
     credential: Credential,
@@ -84,25 +144,9 @@ async def attempt(
 
     A TransportError passes through until the lock has answered; afterwards its answer stands.
     """
-    machine = HolderSession(credential, command, around.random_bytes)
-    started_at = around.now_s()
-    events = machine.start()
-    while True:
-        for event in events:
-            if event[0] == holder.SEND:
-                await transport.send(event[1])
-            elif event[0] == holder.OUTCOME:
-                ms = (around.now_s() - started_at) * 1000
-                told = _outcome(event[1], command, ms)
-                if not confirm or told.code != "OPENED":
-                    return told
-                try:
-                    return _seen_to_move(told, await _bolt_after(transport, machine, around))
-                except TransportError:
-                    return told
-            else:
-                return _unproven(event)
-        events = machine.receive(await transport.receive())
+    conversation = Conversation(transport, credential, around)
+    result = await conversation.present(command)
+    return await conversation.confirmed(result) if confirm else result
 
 
 def _outcome(outcome: session.Outcome, command: int, ms: float) -> Result:
@@ -114,28 +158,7 @@ def _outcome(outcome: session.Outcome, command: int, ms: float) -> Result:
     return Result(code, True, ms, head=head)
 
 
-def _seen_to_move(told: Result, bolt: int | None) -> Result:
-    return replace(told, code="JAMMED" if bolt == BOLT_JAMMED else told.code, bolt=bolt)
-
-
-async def _bolt_after(
-    transport: Transport, machine: HolderSession, around: Surroundings
-) -> int | None:
-    """Where the bolt is once it has moved, or its last known place when that takes too long."""
-    bolt, deadline = None, around.now_s() + _MOVED_WITHIN_S
-    while bolt not in (BOLT_UNLOCKED, BOLT_JAMMED) and around.now_s() < deadline:
-        ((_, request),) = machine.request(session.REQUEST_STATE, None)
-        await transport.send(request)
-        ((kind, *answer),) = machine.receive(await transport.receive())
-        if kind != holder.REPLY or not isinstance(answer[1], dict):
-            return bolt
-        bolt = answer[1].get(STATE_BOLT)
-        await around.sleep(_ASK_EVERY_S)
-    return bolt
-
-
-def _unproven(event: tuple) -> Result:
-    kind, value = event
+def _unproven(kind: str, value: Any) -> Result:
     if kind == holder.WRONG_ROOM:
         return Result("WRONG_LOCK", False, door=value)
     if kind == holder.ADVISORY:

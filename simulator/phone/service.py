@@ -1,4 +1,4 @@
-"""Talks to the town's service as a phone's page does: claims a key, relays messages to a lock.
+"""Talks to the town's service as a phone's page does: claims a key, relays messages, carries.
 
 Decides nothing about doors. Every failure is a `ServiceError` with a text code and, where the
 service gave one, its texts.
@@ -13,6 +13,7 @@ import aiohttp
 
 from cloud.ports import WrappedKey
 from kannuki.messages import from_base64url, to_base64url
+from simulator.phone.carrying import Documents, StatusList
 from simulator.phone.opening import TransportError
 from simulator.phone.wallet import Key, Wallet
 
@@ -55,12 +56,51 @@ class Service:
                 aiohttp.ClientSession(timeout=_TIMEOUT) as http,
                 http.request(method, self._base + path, json=body, headers=headers) as answer,
             ):
-                content = await answer.json() if answer.content_length != 0 else {}
+                content = {} if answer.status == 204 else await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ServiceError({"code": "OFFLINE"}) from error
         if answer.status >= 400:
             raise ServiceError(content if isinstance(content, dict) else {"code": "REFUSED"})
         return content
+
+
+class TownForLock:
+    """simulator.phone.carrying.Town: what the service offers for the lock of one key."""
+
+    def __init__(self, service: Service, key: Key) -> None:
+        self._service = service
+        self._key = key
+
+    async def signed_time(self, nonce: bytes) -> bytes:
+        """The time key's answer to a challenge. Raises ServiceError."""
+        answer = await self._call("POST", "time", {"nonce": to_base64url(nonce)})
+        return from_base64url(answer["document"])
+
+    async def documents(self) -> Documents:
+        """The newest of each kind. Raises ServiceError."""
+        answer = await self._call("GET", "documents")
+        status = answer.pop("status")
+        others = {
+            what: from_base64url(row["document"])
+            for what, row in answer.items()
+            if isinstance(row, dict)
+        }
+        return Documents(_status_list(status) if status else None, others)
+
+    async def take_parcel(self, parcel: bytes, seal: bytes) -> None:
+        """Hand in records. Raises ServiceError."""
+        body = {"parcel": to_base64url(parcel), "seal": to_base64url(seal)}
+        await self._call("POST", "parcels", body)
+
+    async def note_head(self, seq: int, record_hash: bytes) -> None:
+        """Tell where the journal stood. Raises ServiceError."""
+        await self._call("POST", "heads", {"seq": seq, "hash": to_base64url(record_hash)})
+
+    async def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        path = f"/v1/locks/{self._key.lock_id}/{path}"
+        return await self._service.call(method, path, body, self._key.relay_ticket)
 
 
 class RelayLink:
@@ -107,6 +147,17 @@ class RelayLink:
         self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         return await self._service.call(method, path, body, self._key.relay_ticket)
+
+
+def _status_list(row: dict[str, Any]) -> StatusList:
+    additions = row["additions"]
+    return StatusList(
+        row["version"],
+        from_base64url(row["document"]),
+        from_base64url(row["entries"]),
+        row["base_version"],
+        None if additions is None else from_base64url(additions),
+    )
 
 
 def _wrapped(row: dict[str, Any]) -> WrappedKey:

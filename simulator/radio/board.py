@@ -41,6 +41,12 @@ class Wiring(Protocol):
     def drive(self, pin: int, level: int) -> None:
         """The chip sets an output."""
 
+    def said(self) -> list[tuple[int, int, bytes]]:
+        """(pin, baudrate, bytes) that came over serial lines since the last call."""
+
+    def hear(self, pin: int, baudrate: int, data: bytes) -> None:
+        """The chip says something over a serial line."""
+
     def chip_came(self) -> None:
         """A chip has booted on this board."""
 
@@ -206,6 +212,8 @@ class Chip:
             if self._sent_inputs.get(pin) != level:
                 self._sent_inputs[pin] = level
                 self.emit(ops.PIN_IN, bytes([pin, level]))
+        for pin, baudrate, data in self._wiring.said():
+            self.emit(ops.SERIAL_IN, struct.pack(">BI", pin, baudrate) + data)
 
     def push_clock(self) -> None:
         self.emit(ops.CLOCK, struct.pack(">Bd", *self._clock_setting()))
@@ -301,6 +309,9 @@ class Chip:
     def _pin_out(self, payload: bytes) -> None:
         self._wiring.drive(*struct.unpack(">BB", payload))
 
+    def _serial_out(self, payload: bytes) -> None:
+        self._wiring.hear(*struct.unpack(">BI", payload[:5]), payload[5:])
+
     def _rtc_set(self, payload: bytes) -> None:
         (unix_s,) = struct.unpack(">d", payload)
         self._memory.rtc_error_s = unix_s - self._boards.clock.unix_s()
@@ -343,6 +354,7 @@ class Chip:
     }
     _NOTES: ClassVar = {
         ops.PIN_OUT: _pin_out,
+        ops.SERIAL_OUT: _serial_out,
         ops.RTC_SET: _rtc_set,
         ops.ACCESS_ANSWER: _access_answer,
         ops.RESETTING: _resetting,

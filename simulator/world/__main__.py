@@ -23,7 +23,7 @@ from simulator.radio.air import Air
 from simulator.radio.board import BOARD_NAME, Boards
 from simulator.radio.capture import Capture, Tee
 from simulator.world.clock import WorldClock
-from simulator.world.control import Control
+from simulator.world.control import ACTIONS, Control
 from simulator.world.rig import Town
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ LONGEST_STEP_MS = 20.0
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m simulator.world")
+    hands = f"control port: POST /doors/NAME/ACTION with ACTION one of {', '.join(ACTIONS)}"
+    parser = argparse.ArgumentParser(prog="python -m simulator.world", epilog=hands)
     for port in ("air", "board", "control"):
         parser.add_argument(f"--{port}-port", type=int, default=0, help="0 picks a free one")
     parser.add_argument(

@@ -17,6 +17,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.door import REX_PRESS_MS, Door
+from simulator.keypad import KEYS, MAX_KEYS, PAUSE_MS
 from simulator.radio.air import Air
 from simulator.radio.board import Boards
 from simulator.world.clock import WorldClock
@@ -70,6 +71,13 @@ def _tamper(door: Door, body: dict[str, Any]) -> list[str]:
     return door.set_tamper(_flag(body, "open", True))
 
 
+def _keys(door: Door, body: dict[str, Any]) -> list[str]:
+    keys = body.get("keys")
+    if not isinstance(keys, str) or not keys or len(keys) > MAX_KEYS or set(keys) - set(KEYS):
+        raise BadRequest(f'"keys" must be 1 to {MAX_KEYS} of the characters {KEYS}')
+    return door.keypad.type(keys, _number(body, "pause_ms", PAUSE_MS, 0, MAX_DURATION_MS))
+
+
 ACTIONS: dict[str, Callable[[Door, dict[str, Any]], list[str]]] = {
     "handle": lambda door, body: door.pull_handle(),
     "open": _open,  # {"for_ms": 2000}: goes through, the closer shuts the door
@@ -79,6 +87,7 @@ ACTIONS: dict[str, Callable[[Door, dict[str, Any]], list[str]]] = {
     "rex": _rex,  # {"for_ms": 300}
     "force": lambda door, body: door.force(),
     "tamper": _tamper,  # {"open": true}
+    "keys": _keys,  # {"keys": "0123456789", "pause_ms": 100}: types; 0: as fast as the wire can
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulator.door import Door
+from simulator.keypad import BAUDRATE, PIN_TO_LOCK
 
 DIARY_LENGTH = 2000
 MAX_DOORS = 500
@@ -52,7 +53,15 @@ class Rig:
     def drive(self, pin: int, level: int) -> None:
         self._happened(self.door.drive(pin, level))
 
+    def said(self) -> list[tuple[int, int, bytes]]:
+        keys = self.door.keypad.said()
+        return [(PIN_TO_LOCK, BAUDRATE, keys)] if keys else []
+
+    def hear(self, pin: int, baudrate: int, data: bytes) -> None:
+        self._happened(self.door.keypad.hear(pin, baudrate, data))
+
     def chip_came(self) -> None:
+        self.door.keypad.power_came()
         self.chip, self.boots = True, self.boots + 1
         self._happened(["chip_started"])
 
@@ -85,6 +94,7 @@ class Rig:
             "moving": door.is_moving,
             "jammed": door.is_jammed,
             "tamper": door.tamper,
+            "keypad": door.keypad.as_json(),
             "outputs": dict(door.levels),
             "inputs": door.inputs(),
             "chip": self.chip,

@@ -135,7 +135,9 @@ class TestRecord(unittest.TestCase):
         self.assertEqual(len(audit.encode_record(record)), 107)
 
     def test_an_oversize_record_is_refused(self):
-        record = Record(0, unknown(), 0, 0, 0, bytes(8), None, bytes(120))
+        record = Record(0, unknown(), 0, 0, 0, bytes(8), None, bytes(93))
+        self.assertEqual(len(audit.encode_record(record)), audit.MAX_RECORD_BYTES)
+        record.previous += b"!"
         self.assertRaises(AuditError, audit.encode_record, record)
 
     def test_odd_members_are_refused(self):

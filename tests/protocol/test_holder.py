@@ -245,6 +245,18 @@ class TestImpostor(HolderCase):
         ((_, sent),) = self.holder.request(session.REQUEST_STATE, None)
         self.assertBroken(self.holder.receive(self.reply(sent, counter=2)))
 
+    def test_an_answer_of_another_type_is_out_of_turn_even_under_a_good_mac(self):
+        self.opened()
+        ((_, sent),) = self.holder.request(session.REQUEST_STATE, None)
+        request, _ = session.split_mac(sent)
+        for kind in (session.OUTCOME, session.REQUEST, session.CHALLENGE):
+            self.setUp()
+            self.opened()
+            self.holder.request(session.REQUEST_STATE, None)
+            raw = bytes([kind]) + session.encode_reply(1, 0, None)[1:]
+            mac = session.reply_mac(self.key, self.bound, request, raw)
+            self.assertBroken(self.holder.receive(raw + mac))
+
     def test_a_request_reflected_as_reply_is_not_believed(self):
         self.opened()
         ((_, sent),) = self.holder.request(session.REQUEST_STATE, None)

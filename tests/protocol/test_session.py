@@ -52,7 +52,8 @@ class TestForms(unittest.TestCase):
             self.assertEqual((seen.time.lo, seen.time.hi), (time.lo, time.hi))
 
     def test_odd_challenges_are_refused(self):
-        session.decode_challenge(cbor.encode(GOOD_CHALLENGE))
+        for largest in (20, 100, 509):
+            session.decode_challenge(cbor.encode(GOOD_CHALLENGE[:8] + [largest]))
         for index, value in (
             (0, -1),
             (0, True),

@@ -45,6 +45,11 @@ def trust(signer: SigningKey = ROOTS[0], town: str = TOWN, **changes: Any) -> Tr
     return TrustFile(**(values | changes))
 
 
+def spoilt(document: bytes) -> bytes:
+    """With another last bit in its signature."""
+    return document[:-1] + bytes([document[-1] ^ 1])
+
+
 class Board:
     """Keeps what it was told; answers as it is told to."""
 
@@ -119,7 +124,7 @@ def test_either_root_may_have_signed_the_keyset() -> None:
         (trust(roots=[public(ROOTS[0]), public(STRANGER)]), "other roots"),
         (trust(roots=[b"x", public(ROOTS[1])]), "32 bytes"),
         (trust(keyset=b"\xd2"), "cannot be read"),
-        (trust(keyset=trust().keyset[:-1] + b"\x00"), "no root of the file"),
+        (trust(keyset=spoilt(trust().keyset)), "no root of the file"),
     ],
 )
 def test_trust_file_whose_parts_do_not_fit_is_refused(file: TrustFile, complaint: str) -> None:
@@ -138,7 +143,7 @@ def test_configuration_must_come_from_the_towns_config_key_for_this_lock() -> No
         configured(STATUS_KEY),
         configured(STRANGER),
         configured(CONFIG_KEY, "bbbbbbbb"),
-        configured(CONFIG_KEY)[:-1] + b"\x00",
+        spoilt(configured(CONFIG_KEY)),
         b"",
     ):
         with pytest.raises(FileError):

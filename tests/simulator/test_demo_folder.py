@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from kannuki import cli
 from kannuki.errors import EXIT_USAGE
 from simulator.cli import _folder
+from simulator.demo.setup import Folder, clock_offset
 
 
 def test_second_demo_in_the_same_folder_is_refused_and_the_first_keeps_it(
@@ -33,3 +35,15 @@ def test_folder_that_cannot_be_used_says_so(
     (tmp_path / "file").touch()
     assert cli.run(["demo", "--once", "--data", str(tmp_path / "file" / "x")]) == EXIT_USAGE
     assert "name another --data" in capsys.readouterr().err
+
+
+def test_town_begins_when_it_is_told_and_never_runs_back(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.locks.mkdir()
+    assert clock_offset(folder, 5_000, 1_000) == 4_000
+    image = folder.image("aaaaaaaa")
+    image.touch()
+    os.utime(image, (1_300, 1_300))  # the town's 5,300
+    assert 1_400 + clock_offset(folder, 5_000, 1_400) == 5_301
+    os.utime(image, (1_500, 1_500))  # now its 5,401
+    assert 1_600 + clock_offset(folder, 9_000, 1_600) == 9_000

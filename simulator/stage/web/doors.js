@@ -17,6 +17,9 @@ const HAPPENED = {
   motor_stalled: "happened.motor_stalled", rex_pressed: "happened.rex_pressed",
   forced: "happened.forced", close_blocked: "happened.close_blocked",
   jam_placed: "happened.jam_placed", jam_removed: "happened.jam_removed",
+  keypad_typed: "happened.keypad_typed", keypad_dark: "happened.keypad_dark",
+  keypad_granted: "happened.keypad_granted", keypad_refused: "happened.keypad_refused",
+  keypad_wait: "happened.keypad_wait", keypad_off: "happened.keypad_off",
   chip_started: "happened.chip_started", chip_gone: "happened.chip_gone",
 };
 

@@ -27,3 +27,6 @@ class Counts:
             "rules": dict(sorted(self.rules.items())),
             "answers": dict(sorted(self.answers.items())),
         }
+
+
+COUNTS = Counts()

@@ -1,0 +1,134 @@
+"""The keypad's wire on the lock's side, over a stand-in for `machine.UART`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import reasons
+from protocol.session import OK
+from simulator import keypad as physical
+
+
+class Uart:
+    """`machine.UART`: what tests say arrives, what the lock says is kept."""
+
+    def __init__(self, number: int, **options: int) -> None:
+        self.number, self.options = number, options
+        self.incoming, self.said = b"", b""
+        self.largest_read = 0
+        self.broken = False
+
+    def any(self) -> int:
+        self._work()
+        return len(self.incoming)
+
+    def read(self, count: int) -> bytes | None:
+        self._work()
+        self.largest_read = max(self.largest_read, count)
+        read, self.incoming = self.incoming[:count], self.incoming[count:]
+        return read or None
+
+    def write(self, data: bytes) -> int:
+        self._work()
+        self.said += data
+        return len(data)
+
+    def _work(self) -> None:
+        if self.broken:
+            raise OSError(5)
+
+
+@pytest.fixture(scope="module")
+def module() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "machine", types.SimpleNamespace(UART=Uart))
+        patch.delitem(sys.modules, "firmware.hal.keypad", raising=False)
+        yield importlib.import_module("firmware.hal.keypad")
+        patch.delitem(sys.modules, "firmware.hal.keypad")
+
+
+def opened(module: Any) -> tuple[Any, Uart]:
+    keypad = module.SerialKeypad()
+    return keypad, keypad._uart
+
+
+def test_it_sits_on_the_wire_that_the_reference_keypad_has(module: Any) -> None:
+    _, uart = opened(module)
+    assert uart.number == 1
+    assert uart.options == {
+        "baudrate": physical.BAUDRATE,
+        "tx": physical.PIN_FROM_LOCK,
+        "rx": physical.PIN_TO_LOCK,
+    }
+    assert module.KEYS.decode() == physical.KEYS
+
+
+@given(noise=st.binary(max_size=200))
+def test_only_keys_come_out_of_any_bytes_and_no_read_is_large(module: Any, noise: bytes) -> None:
+    keypad, uart = opened(module)
+    uart.incoming = noise
+    typed, reads = "", 0
+    while uart.incoming:
+        typed, reads = typed + keypad.keys(), reads + 1
+    assert typed == "".join(chr(byte) for byte in noise if byte in b"0123456789#*")
+    assert uart.largest_read <= module.READ_BYTES
+    assert reads == -(-len(noise) // module.READ_BYTES)
+
+
+def test_one_read_never_brings_two_pins(module: Any) -> None:
+    from protocol import pin
+
+    assert module.READ_BYTES < pin.DIGITS
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        (None, "accepted"),
+        (OK, "granted"),
+        (reasons.PIN_REFUSED, "refused"),
+        (reasons.PIN_WAIT, "wait"),
+        (reasons.PIN_DISABLED, "off"),
+        (reasons.PIN_NOT_HERE, "off"),
+        (reasons.STORAGE, "off"),
+        (reasons.JAMMED, "refused"),
+        (9999, "refused"),
+    ],
+)
+def test_every_reason_is_one_byte_that_the_reference_keypad_knows(
+    module: Any, reason: int | None, shown: str
+) -> None:
+    keypad, uart = opened(module)
+    keypad.show(reason)
+    assert physical.ANSWERS[uart.said] == shown
+
+
+def test_a_broken_line_is_a_silent_one(module: Any) -> None:
+    keypad, uart = opened(module)
+    uart.incoming, uart.broken = b"12", True
+    assert keypad.keys() == ""
+    keypad.show(OK)
+    uart.broken = False
+    assert keypad.keys() == "12"
+    assert uart.said == b""
+
+
+@pytest.mark.parametrize("error", [OSError(19), ValueError("no such pin")])
+def test_a_chip_without_the_port_has_no_keypad_and_goes_on(
+    module: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "UART", refuse)
+    keypad = module.SerialKeypad()
+    assert keypad.keys() == ""
+    keypad.show(OK)
