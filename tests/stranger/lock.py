@@ -1,4 +1,4 @@
-"""What a lock makes of a presentation: "Order of checks" in wire.md, section 5, with its reasons."""
+"""What a lock makes of a presentation: the order of checks in section 5 of wire.md."""
 
 from __future__ import annotations
 
