@@ -55,7 +55,7 @@ def token_vectors() -> dict[str, Any]:
             token_row("staff", issued_at=(1 << 40) - 2),
         ],
         "weeks": week_rows(support.make_token(**week)),
-        "overlapping": week_rows(support.make_token(**{**week, "weekly": OVERLAPPING})),
+        "overlapping": week_rows(support.make_token(**{**week, "weekly": OVERLAPPING}), 86_399),
         "refused": refused_tokens(),
     }
 
@@ -79,9 +79,8 @@ def token_row(name: str, **claims: Any) -> dict[str, Any]:
     }
 
 
-def week_rows(token: Token) -> dict[str, Any]:
+def week_rows(token: Token, step: int = 6 * 3600 + 17) -> dict[str, Any]:
     """Which window counts at a second, and how an interval relates to it."""
-    step = 6 * 3600 + 17
     asked = [T0 - 1, T0, *range(T0 + step, T0 + 2 * 604800, step), T0 + 2 * 604800]
     edges = [edge for t in asked for edge in token.window(t)]
     asked = sorted({*asked, *edges, *(edge - 1 for edge in edges)})

@@ -74,6 +74,7 @@ def _head(raw: bytes, at: int) -> tuple[int, int, int]:
 
 
 def _item(raw: bytes, at: int, depth: int) -> tuple[Any, int]:
+    need(depth <= MAX_DEPTH, "nested too deeply")
     major, argument, at = _head(raw, at)
     if major in (UINT, NINT):
         return (argument if major == UINT else -1 - argument), at
@@ -81,7 +82,6 @@ def _item(raw: bytes, at: int, depth: int) -> tuple[Any, int]:
         data, at = _take(raw, at, argument)
         return (data if major == BSTR else _text(data)), at
     if major in (ARRAY, MAP):
-        need(depth < MAX_DEPTH, "nested too deeply")
         return (_array if major == ARRAY else _map)(raw, at, argument, depth + 1)
     need(major == SIMPLE and argument in SIMPLES, "a tag or a simple value")
     return SIMPLES[argument], at
@@ -110,7 +110,7 @@ def _map(raw: bytes, at: int, count: int, depth: int) -> tuple[dict[Any, Any], i
     for _ in range(count):
         start = at
         key, at = _item(raw, at, depth)
-        need(type(key) in (int, str), "a key that is neither number nor text")
+        need(type(key) in (int, str, bytes), "a key of another kind")
         need(raw[start:at] > last, "keys out of order")
         last = raw[start:at]
         pairs[key], at = _item(raw, at, depth)

@@ -7,7 +7,7 @@ import hashlib
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from tests.stranger.cbor import encode
-from tests.stranger.wire import derived
+from tests.stranger.wire import FOREVER, derived
 
 QUARTERS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48]
 HALF = 10**5  # u = v = 5 numerals, so b = 3 bytes and d = 8 of the MAC's
@@ -45,6 +45,14 @@ def read(kdk: bytes, lock: str, typed: str) -> tuple[int, int, int] | None:
     rest, serial = divmod(value, 32)
     quarter, code = divmod(rest, 16)
     return (quarter * 900, QUARTERS[code], serial) if code < len(QUARTERS) else None
+
+
+def opens(starts_at: int, quarters: int, lo: int, hi: int | None, doubt_s: int) -> bool:
+    """Whether the window counts as open at a door that bears this much doubt about the time."""
+    ends_at, latest = starts_at + quarters * 900, FOREVER if hi is None else hi
+    if starts_at <= lo and latest < ends_at:
+        return True
+    return latest - lo <= min(doubt_s, 900) and lo < ends_at and starts_at <= latest
 
 
 def name(lock: str, starts_at: int, quarters: int, serial: int) -> bytes:
