@@ -14,6 +14,7 @@ from firmware.core.door import JAMMED, LOCKED, UNLOCKED, Door, Sensors
 from firmware.core.identity import Identity
 from firmware.core.journal import Journal
 from firmware.core.keypad import Attempt, Keypad
+from firmware.core.refusals import Refusals
 from firmware.core.secrets import Secrets
 from firmware.core.session import Sessions
 from firmware.core.statusstore import StatusStore
@@ -59,6 +60,7 @@ class Lock:
         self.lost_records = 0  # events that storage refused; openings never depend on one
         self._secrets = secrets
         self._ticks = ticks
+        self._refusals = Refusals()
         lock_id = identity.lock_id
         self.journal = Journal(storage, lock_id, identity.journal_epoch)
         self._clock = _time_keeper(ticks, rtc, identity, self.journal.memory)
@@ -126,12 +128,22 @@ class Lock:
         if at - self._time_kept_at >= KEEP_TIME_EVERY_MS:
             self._time_kept_at = at
             self._keep_time()
+            self._keep_refusals(at)
         return self.door.drive
 
     def note(self, events: list) -> None:
         """Record what the door reports."""
         for event, code, source in events:
             self.record(event, code, source)
+
+    def refused(self, reason: int, source: int, subject: bytes) -> None:
+        """Record a refusal of a proven holder, or count it when his are too many."""
+        if self._refusals.is_due(subject, reason, source, self._ticks()):
+            self.record(audit.LOCK_OPERATION_ERROR, reason, source, subject)
+
+    def _keep_refusals(self, at: int) -> None:
+        for reason, source, subject, count in self._refusals.over(at):
+            self.record(audit.LOCK_OPERATION_ERROR, reason, source, subject, count)
 
     def alarm(self, code: int, source: int, subject: bytes | None) -> None:
         """Record that something is wrong."""
