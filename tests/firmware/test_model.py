@@ -22,7 +22,7 @@ from tests.firmware.model.lock_machine import LockMachine
 
 SOAK_STEPS = 1_000_000
 STEPS_PER_EXAMPLE = 100
-RULES = 55
+RULES = 56
 REASONS = {
     "OK",
     "WRONG_LOCK",
