@@ -162,7 +162,7 @@ class LockMachine(Papers):
         self.count("enter_pin")
         self.enter(given.digits, given)
 
-    @rule(digits=WRONG, times=st.sampled_from([1, 1, 2, 12]), waits=st.booleans())
+    @rule(digits=WRONG, times=st.sampled_from([1, 1, 1, 2, 2, 12, 12, 100]), waits=st.booleans())
     def guess_pin(self, digits: int, times: int, waits: bool) -> None:
         """Somebody who was not; a patient one waits for the keypad to listen again."""
         self.count("guess_pin")
