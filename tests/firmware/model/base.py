@@ -86,6 +86,7 @@ class LockModel(RuleBasedStateMachine):
         self.left_out = 0  # refusals that the lock counts and has not told of
         self.may_retract = False
         self.lowest_bolt = 1.0
+        self.forks: list[tuple[int, bytes]] = []  # told of since the boot
         self.checked = set[bytes]()  # signatures found good under this keyset since the boot
         self.checks = 0
         self._wire_signatures()

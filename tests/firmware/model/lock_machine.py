@@ -66,6 +66,7 @@ class LockMachine(Papers):
         self.may_retract = False
         self.lowest_bolt = self.lock.door.bolt
         self.checked.clear()
+        self.forks.clear()
         self.lowest_lo = 0
         self.expect([] if faulty else [BOOT])
         self._after_restart()
@@ -199,10 +200,12 @@ class LockMachine(Papers):
         caller = self.with_session(data)
         if caller is None or caller.key is None:
             return
-        faulty = self.is_faulty()
+        faulty, standing = self.is_faulty(), self.standing(caller)
+        if not caller.key.token.permissions & tokens.MAINTAIN:
+            standing = reasons.SCOPE
         reason, _ = self.ask(caller, session.REQUEST_CLEAR_KEYPAD, None)
-        if not (caller.granted and caller.key.token.permissions & tokens.MAINTAIN):
-            assert reason == reasons.SCOPE
+        if standing != session.OK:
+            assert reason == standing
             self.expect([])
         elif faulty:
             assert reason == reasons.STORAGE

@@ -182,6 +182,17 @@ class Oracle:
             return reasons.TIME_UNKNOWN
         return session.OK
 
+    def standing(self, key: Key, now: TimeBound) -> int:
+        """What is left of a right in a session that began with OK."""
+        reason = self.unproven(key) or session.OK
+        if reason == session.OK and not self._may_issue(key):
+            reason = reasons.NOT_ALLOWED_TO_ISSUE
+        if reason == session.OK:
+            reason = self._time_reason(key, now)
+        if reason == session.OK and self._is_withdrawn(key):
+            reason = reasons.REVOKED
+        return reason
+
     def hold_s(self, key: Key, command: int, now: TimeBound) -> int:
         """How long this key holds the door open."""
         open_now = window(key.token, now.lo)

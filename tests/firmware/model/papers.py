@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, rule
 from nacl.signing import SigningKey
 
+from firmware.core.adoption import MAX_FORKS
 from protocol import audit, pin, reasons, session, statuslist
 from protocol.audit import Head
 from protocol.lockconfig import DoorConfig
@@ -481,7 +482,9 @@ class Papers(Visits):
             assert value == self.oracle.acked
         elif reason == reasons.NOT_ALLOWED_TO_ISSUE:
             fork = audit.DOOR_LOCK_ALARM, audit.ALARM_FORK, audit.SOURCE_NONE, None, None
-            entries = [fork]
+            if (head.seq, head.record_hash) not in self.forks and len(self.forks) < MAX_FORKS:
+                entries = [fork]
+                self.forks.append((head.seq, head.record_hash))
         self.expect_after(entries, faulty)
 
     # --- PINs are given out ---

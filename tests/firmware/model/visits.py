@@ -215,9 +215,10 @@ class Visits(LockModel):
         caller = self.with_session(data)
         if caller is None:
             return
+        expected = self.standing(caller)
         reason, state = self.ask(caller, session.REQUEST_STATE, None)
-        assert reason == (session.OK if caller.granted else reasons.SCOPE)
-        if caller.granted:
+        assert reason == expected
+        if reason == session.OK:
             oracle, now = self.oracle, self.now()
             assert state[lockstate.STATE_ACKED_SEQ] == oracle.acked
             assert state[lockstate.STATE_HEAD_SEQ] == self.head_seq
@@ -234,9 +235,10 @@ class Visits(LockModel):
         if caller is None:
             return
         nonce = self.town.random_bytes(16)
+        expected = self.standing(caller)
         reason, value = self.ask(caller, session.REQUEST_HEAD, nonce)
-        assert reason == (session.OK if caller.granted else reasons.SCOPE)
-        if caller.granted:
+        assert reason == expected
+        if reason == session.OK:
             self._check_head(value, nonce)
         assert self.ask(caller, session.REQUEST_HEAD, nonce[1:])[0] != session.OK
         self.expect([])
@@ -256,9 +258,12 @@ class Visits(LockModel):
         if caller is None or caller.key is None:
             return
         raw = key.credential.raw_token
+        standing = self.standing(caller)
         reason, _ = self.ask(caller, session.REQUEST_TOKEN, raw)
-        if not (caller.granted and caller.key.token.permissions & tokens.MAINTAIN):
+        if not caller.key.token.permissions & tokens.MAINTAIN:
             assert reason == reasons.SCOPE
+        elif standing != session.OK:
+            assert reason == standing
         elif key.token.audience not in (LOCK_ID, *self.oracle.config.groups):
             assert reason == reasons.WRONG_LOCK
         elif key.kid not in self.oracle.keyset.roles:
@@ -334,6 +339,12 @@ class Visits(LockModel):
         caller = self.arrive(mtu)
         self.present_to(caller, key, command)
         self.leave(caller)
+
+    def standing(self, caller: Caller) -> int:
+        """What an open session is told that asks for what only a good token may."""
+        if not caller.granted or caller.key is None:
+            return reasons.SCOPE
+        return self.oracle.standing(caller.key, self.now())
 
     def _someone(self, data: st.DataObject) -> Caller:
         """Any open connection; a new one when there is none."""
