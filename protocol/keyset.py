@@ -17,6 +17,7 @@ from protocol import cbor, cose, forms
 from protocol.forms import are_uints, is_bytes, is_uint
 from protocol.keys import KEY_BYTES, key_id
 from protocol.shim import Any
+from protocol.timebound import is_time
 
 CONTEXT = b"kannuki-keyset"
 MAX_KEYS = 16
@@ -110,7 +111,7 @@ def decode(payload: bytes) -> Keyset:
     """The keyset in a payload. Raises KeysetError for anything but our one form."""
     town, version, issued_at, rows, vaults, roots = forms.array(payload, 6, KeysetError)
     _need(isinstance(town, str) and 0 < len(town) <= MAX_TOWN_CHARS)
-    _need(are_uints(version, issued_at) and version > 0)
+    _need(is_uint(version) and version > 0 and is_time(issued_at))
     return Keyset(town, version, issued_at, _keys(rows), _vaults(vaults), _roots(roots))
 
 

@@ -7,8 +7,9 @@ that this firmware does not know is refused: update the firmware first.
 """
 
 from protocol import cbor, cose, forms
-from protocol.forms import are_uints, is_uint
+from protocol.forms import is_uint
 from protocol.shim import Any
+from protocol.timebound import is_time
 from protocol.token import is_group_id, is_lock_id
 
 CONTEXT = b"kannuki-config"
@@ -87,7 +88,7 @@ def encode(config: LockConfig) -> bytes:
 def decode(payload: bytes) -> LockConfig:
     """The configuration in a payload. Raises LockConfigError for anything but our one form."""
     lock_id, version, issued_at, groups, figures = forms.array(payload, 5, LockConfigError)
-    _need(is_lock_id(lock_id) and are_uints(version, issued_at) and version > 0)
+    _need(is_lock_id(lock_id) and is_uint(version) and version > 0 and is_time(issued_at))
     _need(isinstance(groups, list) and len(groups) <= MAX_GROUPS)
     _need(all(is_group_id(group) for group in groups))
     return LockConfig(lock_id, version, issued_at, groups, _door(figures))

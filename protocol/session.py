@@ -184,7 +184,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
 def decode_outcome(body: bytes) -> Outcome:
     """The outcome in `body`. Raises SessionError."""
     reason, detail, head_seq, head_hash = _array(body, 4)
-    _need(is_uint(reason) and isinstance(detail, dict))
+    _need(is_uint(reason) and isinstance(detail, dict) and are_uints(*detail))
     _need(is_uint(head_seq) and is_bytes(head_hash, HASH_BYTES))
     return Outcome(reason, detail, head_seq, head_hash)
 

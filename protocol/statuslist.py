@@ -17,9 +17,10 @@ audience or all (null), before a second.
 
 from protocol import cbor, cose, forms
 from protocol.crypto import HASH_BYTES, sha256
-from protocol.forms import are_uints, is_bytes, is_uint
+from protocol.forms import are_uints, is_bytes
 from protocol.keys import KID_BYTES
 from protocol.shim import Any, Callable, Iterable
+from protocol.timebound import is_time
 from protocol.token import is_group_id, is_lock_id
 
 CONTEXT = b"kannuki-status"
@@ -213,7 +214,7 @@ def decode(payload: bytes) -> StatusHeader:
     """The header in a payload. Raises StatusListError for anything but our one form."""
     members = forms.array(payload, 7, StatusListError)
     lock_id, version, issued_at, kept_from_hour, rows, count, digest = members
-    _need(is_lock_id(lock_id) and are_uints(version, issued_at, kept_from_hour, count))
+    _need(is_lock_id(lock_id) and are_uints(version, kept_from_hour, count) and is_time(issued_at))
     _need(version > 0 and count <= MAX_ENTRIES and is_bytes(digest, HASH_BYTES))
     _need(isinstance(rows, list) and len(rows) <= MAX_MIN_IAT_ROWS)
     min_iat = [_row(row) for row in rows]
@@ -234,7 +235,7 @@ def check_order(previous: bytes, raw_entry: bytes) -> None:
 def _row(row: Any) -> tuple:
     _need(isinstance(row, list) and len(row) == 3)
     kid, audience, least = row
-    _need(is_bytes(kid, KID_BYTES) and is_uint(least))
+    _need(is_bytes(kid, KID_BYTES) and is_time(least))
     _need(audience is None or is_lock_id(audience) or is_group_id(audience))
     return kid, audience, least
 

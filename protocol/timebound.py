@@ -36,6 +36,11 @@ class TimeBound:
         return UNSURE
 
 
+def is_time(value: Any) -> bool:
+    """Whether `value` is a time as documents and messages write one: FOREVER is none."""
+    return is_uint(value) and value < FOREVER
+
+
 def unknown() -> TimeBound:
     """The bound of a clock that was never set."""
     return TimeBound(0)
@@ -48,7 +53,7 @@ def to_wire(bound: TimeBound) -> list:
 
 def from_wire(lo: Any, hi: Any) -> TimeBound | None:
     """The bound in two members; None when they are none, or spell FOREVER out as a number."""
-    if not is_uint(lo) or not (hi is None or (is_uint(hi) and hi < FOREVER)):
+    if not is_time(lo) or not (hi is None or is_time(hi)):
         return None
     hi = FOREVER if hi is None else hi
     return TimeBound(lo, hi) if lo <= hi else None

@@ -25,6 +25,7 @@ PROTOCOL = sorted(
 FIRMWARE = sorted(path.stem for path in (ROOT / "tests" / "firmware").glob("test_chip_*.py"))
 CHIP_HEAP = "256k"  # like an ESP32's, where objects have half the size
 FILE_HEAP = "8m"  # for tests that read a large file of vectors
+OF_FILES = ("test_vectors", "test_decoders")
 
 
 def find_micropython() -> str:
@@ -67,7 +68,8 @@ def run_in_micropython(
 
 @pytest.mark.parametrize("name", PROTOCOL)
 def test_shared_tests_pass_inside_micropython(stage: Path, name: str) -> None:
-    assert_passes(run_in_micropython(stage, "unittest.py", f"tests.protocol.{name}"))
+    heap = FILE_HEAP if name.startswith(OF_FILES) else CHIP_HEAP
+    assert_passes(run_in_micropython(stage, "unittest.py", f"tests.protocol.{name}", heap=heap))
 
 
 @pytest.mark.parametrize("name", FIRMWARE)

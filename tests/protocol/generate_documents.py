@@ -29,6 +29,11 @@ from tests.protocol.support import EPOCH, GROUP, LOCK, NOON, OTHER_LOCK, T0, T1
 EVENINGS = Weekly(540, [(1440 + 1080, 180), (3 * 1440 + 1080, 180), (6 * 1440 + 1320, 480)])
 
 
+# Two that begin together, one within another, and three that touch.
+OVERLAPPING = Weekly(-300, [(60, 600), (60, 120), (300, 60), (660, 60), (720, 30)])
+EIGHT = [(10079, 10080), (0, 1)] + [(n, n) for n in range(1, 7)]
+
+
 def token_vectors() -> dict[str, Any]:
     week = {"not_before": T0, "expires_at": T0 + 2 * 604800, "weekly": EVENINGS}
     return {
@@ -46,8 +51,11 @@ def token_vectors() -> dict[str, Any]:
             token_row("staff", **week),
             token_row("staff", weekly=Weekly(-840, [(0, 10080)]), audience=GROUP),
             token_row("emergency", permissions=tokens.UNLOCK, expires_at=T0 + 30 * 86400),
+            token_row("staff", weekly=Weekly(840, EIGHT)),
+            token_row("staff", issued_at=(1 << 40) - 2),
         ],
         "weeks": week_rows(support.make_token(**week)),
+        "overlapping": week_rows(support.make_token(**{**week, "weekly": OVERLAPPING}), 86_399),
         "refused": refused_tokens(),
     }
 
@@ -71,9 +79,8 @@ def token_row(name: str, **claims: Any) -> dict[str, Any]:
     }
 
 
-def week_rows(token: Token) -> dict[str, Any]:
+def week_rows(token: Token, step: int = 6 * 3600 + 17) -> dict[str, Any]:
     """Which window counts at a second, and how an interval relates to it."""
-    step = 6 * 3600 + 17
     asked = [T0 - 1, T0, *range(T0 + step, T0 + 2 * 604800, step), T0 + 2 * 604800]
     edges = [edge for t in asked for edge in token.window(t)]
     asked = sorted({*asked, *edges, *(edge - 1 for edge in edges)})
@@ -105,6 +112,7 @@ def refused_tokens() -> list[dict[str, str]]:
         ("trailing byte", raw + b"\x00"),
         ("last byte missing", raw[:-1]),
         ("a status list", sign("status", statuslist.encode(status), statuslist.CONTEXT)),
+        *other_envelopes(signed),
     ]
     rows += [
         (why, sign("booking", cbor.encode({**claims, **changed})))
@@ -128,11 +136,50 @@ def refused_tokens() -> list[dict[str, str]]:
             ("a window of no length", {-65537: [540, [[0, 0]]]}),
             ("a window longer than a week", {-65537: [540, [[0, 10081]]]}),
             ("an offset of no country", {-65537: [841, [[0, 1]]]}),
+            ("an offset of no country in the west", {-65537: [-841, [[0, 1]]]}),
+            ("hours of the week with a member too many", {-65537: [540, [[0, 1]], 0]}),
+            ("a window with a member too many", {-65537: [540, [[0, 1, 0]]]}),
+            ("issued at 0", {6: 0}),
+            ("issued beyond any time", {6: timebound.FOREVER}),
+            ("not before 0", {5: 0}),
+            ("another claim of private use", {-65539: True}),
+            ("an epoch in two bytes", {8: {3: b"\x03\x03"}}),
+            ("an epoch that is no byte string", {8: {3: 3}}),
+            ("a key beside its id", {8: {1: b"", 3: b"\x03"}}),
+            ("an epoch in a list", {8: [b"\x03"]}),
+            ("a scope that is no byte string", {9: [["door", 1]]}),
+            ("a scope of two entries", {9: cbor.encode([["door", 1], ["door", 1]])}),
+            ("a scope of three members", {9: cbor.encode([["door", 1, 0]])}),
+            ("a scope with a byte behind", {9: scope(1) + b"\x00"}),
+            ("a scope about another object", {9: cbor.encode([["gate", 1]])}),
         )
     ]
     no_expiry = cbor.encode({name: value for name, value in claims.items() if name != 4})
     rows.append(("no expiry", sign("booking", no_expiry)))
     return [{"why": why, "token": data.hex()} for why, data in rows]
+
+
+def other_envelopes(signed: Any) -> list[tuple[str, bytes]]:
+    """COSE_Sign1 of a good payload in forms that RFC 9052 knows and we do not."""
+    protected, payload, signature = signed.protected, signed.payload, signed.signature
+    kid = signed.kid
+    headers = (
+        ("no kid", {1: -19}),
+        ("a kid of 5 bytes", {1: -19, 4: kid + b"\x00"}),
+        ("no algorithm", {4: kid}),
+        ("another header parameter", {1: -19, 4: kid, 5: b""}),
+    )
+    rows = [(why, cose_with(cbor.encode(made), {}, payload, signature)) for why, made in headers]
+    members = [protected, {}, payload, signature]
+    shapes = (
+        ("a payload that is elsewhere", [protected, {}, None, signature]),
+        ("a protected header that is a map", [{1: -19, 4: kid}, {}, payload, signature]),
+        ("a signature of 63 bytes", [*members[:3], signature[:-1]]),
+        ("a signature of 65 bytes", [*members[:3], signature + b"\x00"]),
+        ("an envelope of five", [*members, 0]),
+        ("an envelope of three", members[:3]),
+    )
+    return rows + [(why, cbor.encode(cbor.Tag(18, made))) for why, made in shapes]
 
 
 def scope(permissions: int) -> bytes:
@@ -171,7 +218,7 @@ def keyset_vectors() -> dict[str, Any]:
                 **document_row("root", keyset.encode(each), keyset.CONTEXT),
                 "fields": keyset_fields(each),
             }
-            for each in (first, rotated)
+            for each in (first, rotated, town.largest_keyset())
         ],
         "successors": successor_rows(),
         "refused": refused_keysets(
@@ -233,13 +280,22 @@ def refused_keysets(good: list) -> list[dict[str, str]]:
         ("a town without a name", 0, ""),
         ("a town with 33 letters", 0, "x" * 33),
         ("version 0", 1, 0),
+        ("a version that is no number", 1, True),
+        ("a town that is no text", 0, b"sakura"),
         ("issued at no time", 2, None),
+        ("issued beyond any time", 2, timebound.FOREVER),
         ("no keys", 3, []),
         ("17 keys", 3, many),
         ("one key twice", 3, [key, key]),
         ("role 0", 3, [[0, *key[1:]]]),
         ("a key of 31 bytes", 3, [[key[0], bytes(31), *key[2:]]]),
         ("a row of the old form", 3, [key[:4]]),
+        ("permissions below zero", 3, [[*key[:2], -1, *key[3:]]]),
+        ("a lifetime that is no number", 3, [[*key[:3], None, key[4]]]),
+        ("an ahead that is no number", 3, [[*key[:4], False]]),
+        ("a vault's key of 31 bytes", 4, [[vault[0], bytes(31)]]),
+        ("a vault's row of three", 4, [[*vault, 0]]),
+        ("a root of 31 bytes", 5, [roots[0], bytes(31)]),
         ("no vault", 4, []),
         ("three vaults", 4, [[1, vault[1]], [2, vault[1]], [3, vault[1]]]),
         ("one epoch twice", 4, [vault, vault]),
@@ -258,6 +314,9 @@ def lockconfig_vectors() -> dict[str, Any]:
     usual = LockConfig(LOCK, 1, T0, [GROUP], DoorConfig())
     loose = DoorConfig(doubt_s=900, pin_allowed=0, relock_after_ms=30000)
     other = LockConfig(LOCK, 7, T1, [], loose)
+    # One figure at each of its bounds, and as many groups as there may be.
+    bounds = {row[0]: row[1 + figure % 2] for figure, row in lockconfig.FIGURES.items()}
+    many = LockConfig(LOCK, 1 << 63, (1 << 40) - 2, [GROUP] * 16, DoorConfig(**bounds))
     good = cbor.decode(lockconfig.encode(usual))
     return {
         "figures": [
@@ -269,7 +328,7 @@ def lockconfig_vectors() -> dict[str, Any]:
                 **document_row("config", lockconfig.encode(each), lockconfig.CONTEXT),
                 "fields": {**vars(each), "door": vars(each.door)},
             }
-            for each in (usual, other)
+            for each in (usual, other, many)
         ],
         "defaults": cbor.encode([*good[:4], {}]).hex(),
         "refused": [
@@ -279,6 +338,7 @@ def lockconfig_vectors() -> dict[str, Any]:
                 ("version 0", 1, 0),
                 ("a group without its mark", 3, ["gymnasia"]),
                 ("17 groups", 3, [GROUP] * 17),
+                ("issued beyond any time", 2, timebound.FOREVER),
                 ("an unknown figure", 4, {99: 1}),
                 ("figures in a list", 4, []),
             ),
@@ -299,6 +359,7 @@ def out_of_bounds(good: list) -> list[dict[str, str]]:
 def signedtime_vectors() -> dict[str, Any]:
     answer = SignedTime(LOCK, LOCK_NONCE, NOON, 2)
     reset = SignedTime(LOCK, LOCK_NONCE, T0 - 86400, 0)
+    widest = SignedTime(LOCK, LOCK_NONCE, 3600, 3600)
     good = cbor.decode(signedtime.encode(answer))
     return {
         "answer": {
@@ -309,8 +370,10 @@ def signedtime_vectors() -> dict[str, Any]:
             **document_row("root", signedtime.encode(reset), signedtime.RESET_CONTEXT),
             "fields": {**vars(reset), "nonce": LOCK_NONCE.hex()},
         },
+        "widest": signedtime.encode(widest).hex(),
         "refused": replaced(
             good,
+            ("a time that is no number", 2, None),
             ("no lock", 0, None),
             ("a nonce of 15 bytes", 1, bytes(15)),
             ("a time before 1970", 2, 1),

@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol import audit, cbor, keys, reasons, statuslist, timebound
 from protocol.audit import Head, Record
+from protocol.crypto import aes_ctr
 from protocol.timebound import TimeBound
 from tests.protocol import support
 from tests.protocol.generate_documents import replaced
@@ -46,6 +47,7 @@ def statuslist_vectors() -> dict[str, Any]:
             "entries": merged.hex(),
         },
         "ten_additions": ten_additions(),
+        "largest": largest_header().hex(),
         "hours": hour_rows(),
         "order": order_rows(entries),
         "refused": refused_headers(cbor.decode(statuslist.encode(header))),
@@ -91,6 +93,15 @@ def question_rows(held: statuslist.StatusList) -> list[dict[str, Any]]:
     ]
 
 
+def largest_header() -> bytes:
+    """As many rows and entries as there may be."""
+    last = timebound.FOREVER - 1
+    rows = [(kid("booking"), None, last - n) for n in range(statuslist.MAX_MIN_IAT_ROWS)]
+    count = statuslist.MAX_ENTRIES
+    header = statuslist.StatusHeader(LOCK, 1, last, (1 << 64) - 1, rows, count, bytes(32))
+    return statuslist.encode(header)
+
+
 def hour_rows() -> list[dict[str, Any]]:
     """Entries by the second of expiry, and whether they are kept from an hour on."""
     wrap = 8 * 65536
@@ -132,6 +143,10 @@ def refused_headers(good: list) -> list[dict[str, str]]:
         ("no lock", 0, ""),
         ("version 0", 1, 0),
         ("version below zero", 1, -1),
+        ("issued beyond any time", 2, timebound.FOREVER),
+        ("a first hour that is no number", 3, None),
+        ("a row beyond any time", 4, [[*row[:2], timebound.FOREVER]]),
+        ("a row that is no time", 4, [[*row[:2], None]]),
         ("17 rows of min_iat", 4, [row] * 17),
         ("a row with a short kid", 4, [[bytes(3), None, 5]]),
         ("a row for a nameless audience", 4, [[row[0], "gym", 5]]),
@@ -155,6 +170,8 @@ def audit_vectors() -> dict[str, Any]:
         ("out of order", [run[0], run[2], run[1]], 0, start),
         ("of another lock", run, 0, audit.genesis(OTHER_LOCK, 1)),
         ("begins later", run[1:], 0, start),
+        ("another number", run[1:], 2, audit.record_hash(run[0])),
+        ("another predecessor", run[1:], 1, start),
     )
     head = Head(LOCK, 1, len(run) - 1, audit.record_hash(run[-1]))
     return {
@@ -187,7 +204,64 @@ def audit_vectors() -> dict[str, Any]:
             for why, records, next_seq, previous in broken
         ],
         "refused_records": refused_records(run[1]),
+        "extreme_records": extreme_records(),
+        "refused_parcels": refused_parcels(run),
+        "refused_acks": refused_heads(audit.encode_ack(head)),
+        "refused_heads": [
+            *refused_heads(audit.encode_head(head, LOCK_NONCE)),
+            *replaced(
+                cbor.decode(audit.encode_head(head, LOCK_NONCE)),
+                ("a nonce of 15 bytes", 4, bytes(15)),
+            )[:1],
+        ],
     }
+
+
+def extreme_records() -> list[str]:
+    """The smallest and the largest record."""
+    most, last = (1 << 64) - 1, timebound.FOREVER - 1
+    times = TimeBound(0, 0), TimeBound(last, last)
+    small = Record(0, times[0], 0, 0, 0, None, None, bytes(32))
+    large = Record(most, times[1], most, most, most, bytes(8), most, bytes(32))
+    return [audit.encode_record(small).hex(), audit.encode_record(large).hex()]
+
+
+def refused_heads(payload: bytes) -> list[dict[str, str]]:
+    return replaced(
+        cbor.decode(payload),
+        ("no lock", 0, "KITAGUCH"),
+        ("no epoch", 1, None),
+        ("a record below zero", 2, -1),
+        ("a hash of 33 bytes", 3, bytes(33)),
+    )
+
+
+def refused_parcels(run: list[bytes]) -> list[dict[str, str]]:
+    """Parcels under the right seal all the same, so that the form alone is what is wrong."""
+    salt = bytes(16)
+    raw, _ = audit.pack(support.aes, KDK, salt, Head(LOCK, 1, 0, b""), EPOCH, run[:1])
+    good = cbor.decode(raw)
+    block = support.aes(keys.audit_cipher_key(KDK, salt))
+
+    def hidden(value: Any) -> bytes:
+        return aes_ctr(block, cbor.encode(value))
+
+    rows = replaced(
+        good,
+        ("no lock", 0, None),
+        ("a vault epoch below zero", 1, -1),
+        ("no journal epoch", 2, None),
+        ("a first record that is no number", 3, True),
+        ("another count", 4, 2),
+        ("a salt of 15 bytes", 5, bytes(15)),
+        ("nothing hidden", 6, None),
+        ("no array hidden", 6, hidden(run[0])),
+        ("records that are not in byte strings", 6, hidden([cbor.decode(run[0])])),
+    )
+    for row in rows:
+        row["seal"] = audit.seal(keys.audit_key(KDK), bytes.fromhex(row["payload"])).hex()
+    unsealed = {"why": "another seal", "payload": raw.hex(), "seal": bytes(16).hex()}
+    return [*rows, unsealed]
 
 
 def record_fields(raw: bytes) -> dict[str, Any]:
@@ -228,6 +302,11 @@ def refused_records(raw: bytes) -> list[dict[str, str]]:
         good,
         ("a sequence number below zero", 0, -1),
         ("no earliest time", 1, None),
+        ("for ever in numbers", 2, timebound.FOREVER),
+        ("a code below zero", 4, -1),
+        ("a source that is no number", 5, True),
+        ("a subject that is text", 6, "12345678"),
+        ("a value that is no number", 7, False),
         ("latest before earliest", 2, 1),
         ("later than any time", 2, timebound.FOREVER + 1),
         ("an event that is no number", 3, "2"),

@@ -17,8 +17,8 @@ from protocol.session import Challenge, Outcome
 from protocol.timebound import TimeBound, to_wire, unknown
 from protocol.token import Weekly
 from protocol.verify import Allowed, Trust
+from tests.protocol import generate_messages, support
 from tests.protocol import generate_town as town
-from tests.protocol import support
 from tests.protocol.generate_town import HOLDER_NONCE, KDK, LOCK_NONCE, issue, kid
 from tests.protocol.support import EPOCH, GROUP, LOCK, NOON, OTHER_LOCK, T0, T1
 
@@ -77,6 +77,7 @@ def session_vectors() -> dict[str, Any]:
         "clock_never_set": session.encode_challenge(
             Challenge(LOCK, LOCK_NONCE, unknown(), (1, 0, 0), [EPOCH, 255], 20)
         ).hex(),
+        "edges": generate_messages.edges(),
         "requests": request_rows(),
         "group_holder": group_holder(),
     }
@@ -147,7 +148,8 @@ def present(
 
 def verdict_cases() -> list[tuple]:
     """(name, presentation with MAC, what is different about the lock)."""
-    return [*time_cases(), *revocation_cases(), *possession_cases(), *grant_cases(), *form_cases()]
+    groups = (time_cases, revocation_cases, possession_cases, grant_cases, form_cases, order_cases)
+    return [case for group in groups for case in group()]
 
 
 def time_cases() -> list[tuple]:
@@ -274,7 +276,57 @@ def form_cases() -> list[tuple]:
         ("truncated", good[:-20], {}),
         ("another message type", bytes([session.REQUEST]) + good[1:], {}),
         ("too large", good + bytes(200), {}),
+        ("as large as may be", good + bytes(320 - len(good)), {}),
+        ("one byte more", good + bytes(321 - len(good)), {}),
+        ("nothing", b"", {}),
+        ("a MAC alone", bytes(16), {}),
     ]
+
+
+def order_cases() -> list[tuple]:
+    """Presentations with two faults: the earlier check answers. Last, the edges of a grant."""
+    other, stranger = present(issue("stranger", audience=OTHER_LOCK)), issue("stranger", epoch=9)
+    expired, spent = {"now": [T1, T1]}, {"spent": [support.make_token().cti.hex()]}
+    revoked = {"revoked": [[support.make_token().cti.hex(), T1]]}
+    early = {"now": [T0 - 1, T0 - 1]}
+    signed, _ = tokens.parse(issue("status"))
+    longer = tokens.encode_claims(support.make_token(permissions=tokens.ALL_PERMISSIONS))
+    tampered = cose.encode(signed.kid, longer, signed.signature)
+    remote = tokens.UNLOCK_REMOTE
+    everything = tokens.ALL_PERMISSIONS
+    year = {"expires_at": T0 + 366 * 86400, "permissions": 65}
+    once = present(issue("staff", permissions=everything, once=True))
+    held = {c: issue("staff", permissions=everything, once=True) for c in (2, 3, 5, 6)}
+    return [
+        ("another lock's, of an unknown key", other, {}),
+        ("of an unknown key, without its MAC", stranger_spoken(stranger), {}),
+        ("a forged token under another MAC", present(tampered)[:-1] + b"\x00", {}),
+        ("a forged token of a key that issues none", present(tampered), {}),
+        ("grants too much, and expired", present(issue(permissions=36)), expired),
+        ("expired, and not for this", present(issue(), command=3), expired),
+        ("early, and revoked", present(issue()), {**early, **revoked}),
+        ("not for this, and spent", present(issue(once=True), command=3), spent),
+        ("spent, and revoked", once, {**spent, **revoked}),
+        ("revoked for all and by name", once, revoked),
+        *((f"spent, command {c}", present(raw, command=c), spent) for c, raw in held.items()),
+        ("a relayed lock", present(issue("staff", permissions=4), command=3), {"relayed": True}),
+        ("a relayed hold", present(issue("staff", permissions=8), command=5), {"relayed": True}),
+        ("remote alone, at the door", present(issue(permissions=remote)), {}),
+        ("remote alone, relayed", present(issue(permissions=remote)), {"relayed": True}),
+        ("command 0", present(issue("staff", permissions=everything), command=0), {}),
+        ("lifetime as long as may be", present(issue(expires_at=T0 + 2 * 86400)), {}),
+        ("as far ahead as may be", present(issue(issued_at=T0 - 90 * 86400)), {}),
+        ("one second farther ahead", present(issue(issued_at=T0 - 90 * 86400 - 1)), {}),
+        ("issued after it begins", present(issue(issued_at=T1)), {}),
+        ("emergency for a year", present(issue("emergency", **year)), {"now": [0, None]}),
+        ("emergency, spent", present(issue("emergency", once=True)), spent),
+        ("emergency, revoked", present(issue("emergency")), revoked),
+        ("emergency, surely early", present(issue("emergency")), early),
+    ]
+
+
+def stranger_spoken(raw_token: bytes) -> bytes:
+    return present(raw_token)[:-16] + bytes(16)
 
 
 def verdict_row(name: str, message: bytes, lock: dict[str, Any]) -> dict[str, Any]:

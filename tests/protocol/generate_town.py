@@ -107,6 +107,14 @@ def make_keyset(**changes: Any) -> Keyset:
     return Keyset(**{**members, **changes})
 
 
+def largest_keyset() -> Keyset:
+    """As many keys as there may be, some of roles that nobody knows yet, and extreme numbers."""
+    most = (1 << 53) - 1
+    rows = [IssuerKey(bytes([n]) * 32, n + 1, most, most, most) for n in range(keyset.MAX_KEYS)]
+    vaults = {1: VAULT_PUBLIC, 255: NEXT_VAULT_PUBLIC}
+    return make_keyset(town="町" * 32, keys=rows, vaults=vaults, issued_at=(1 << 40) - 2)
+
+
 def document_row(name: str, payload: bytes, context: bytes) -> dict[str, str]:
     """A signed document, taken apart."""
     return {

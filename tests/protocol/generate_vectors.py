@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from protocol import frames, gatt, keys, pin
+from protocol import ff1, frames, gatt, keys, pin
 from protocol.crypto import hkdf_sha256, sha256
+from protocol.timebound import TimeBound
 from tests.protocol import (
     generate_documents,
     generate_records,
@@ -124,9 +125,39 @@ def frames_vectors() -> dict[str, Any]:
                 ("one repeated", [three[0], three[1], three[1]]),
                 ("first with another index", [b"\x81x"]),
                 ("more than 4096 bytes", _oversize()),
+                ("one byte more than 4096", [*_oversize()[:8], b"\x48" + bytes(97)]),
+                ("a first fragment repeated as the next", [three[0], b"\x40x"]),
             )
         ],
+        "joined": _joined(three),
     }
+
+
+def _joined(three: list[bytes]) -> list[dict[str, Any]]:
+    """What comes out after each fragment: a message, nothing yet (null), or an error (false)."""
+    full = [*_oversize()[:8], b"\x48" + bytes(96)]
+    cases = (
+        ("4096 bytes", full),
+        ("a first fragment abandons what was unfinished", [three[0], three[1], *three]),
+        ("a message in one amid another", [three[0], b"\xc0x", three[1]]),
+        ("after an error all must begin anew", [three[0], three[2], three[1], *three]),
+        ("two in a row", [*three, b"\xc0x"]),
+    )
+    return [
+        {"why": why, "fragments": [p.hex() for p in pieces], "comes_out": _comes_out(pieces)}
+        for why, pieces in cases
+    ]
+
+
+def _comes_out(pieces: list[bytes]) -> list[Any]:
+    reassembler, out = frames.Reassembler(), []
+    for piece in pieces:
+        try:
+            message = reassembler.push(piece)
+            out.append(None if message is None else message.hex())
+        except frames.FrameError:
+            out.append(False)
+    return out
 
 
 def _oversize() -> list[bytes]:
@@ -170,7 +201,31 @@ def pin_vectors() -> dict[str, Any]:
             }
             for each in pins
         ],
+        "say_nothing": [ff1_digits(block, value) for value in (14 << 5, 15 << 5, 10**10 - 1)],
+        "open": open_rows(),
     }
+
+
+def ff1_digits(block: Any, value: int) -> str:
+    return f"{ff1.encrypt(block, LOCK.encode(), value, pin.DIGITS):010d}"
+
+
+def open_rows() -> list[dict[str, Any]]:
+    """Whether a PIN's window counts as open for a lock that knows [lo, hi], by its door's doubt."""
+    start, end = 1_790_000_100, 1_790_001_900
+    bounds = (
+        *((start + a, start + b) for a, b in ((0, 0), (-1, -1), (-1, 0), (-1, 899), (-1, 900))),
+        *((end + a, end + b) for a, b in ((-1, -1), (0, 0), (-1, 0), (-900, 0), (-901, 0))),
+        *((start - 900, start), (start - 901, start), (start - 1, end), (start, None)),
+    )
+    rows = []
+    for lo, hi in bounds:
+        for doubt_s in (0, 1, 900, 3600):
+            now = TimeBound(lo) if hi is None else TimeBound(lo, hi)
+            open_ = pin.Pin(start, 2, 0).fits(now, strict=now.doubt > doubt_s)
+            row = {"starts_at": start, "quarters": 2, "lo": lo, "hi": hi, "doubt_s": doubt_s}
+            rows.append({**row, "open": open_})
+    return rows
 
 
 def claim_vectors() -> dict[str, Any]:

@@ -47,6 +47,9 @@ EXAMPLES = (
         {"a": "A", "b": "B", "c": "C", "d": "D", "e": "E"},
         "a56161614161626142616361436164614461656145",
     ),
+    ({24: 0, -1: 0, b"\x01": 0, b"\x00\x00": 0, "z": 0}, "a5181800200041010042000000617a00"),
+    ([[[[[[[[[]]]]]]]]], "81" * 8 + "80"),
+    ([[[[[[[[0]]]]]]]], "81" * 8 + "00"),
 )
 
 REFUSED = (
@@ -93,6 +96,14 @@ REFUSED = (
     ("f93c00", "half float"),
     ("fa47c35000", "single float"),
     ("fb3ff199999999999a", "double float"),
+    ("81" * 9 + "00", "a number nine arrays deep"),
+    ("81" * 9 + "80", "ten arrays"),
+    ("81" * 9 + "a100a0", "a map with something in it, nine arrays deep"),
+    ("1d", "more reserved additional information"),
+    ("1e", "the last reserved additional information"),
+    ("f4f4", "two items"),
+    ("f3", "simple value 19"),
+    ("f815", "true in two bytes"),
     ("c000", "a tag nobody asked for"),
     ("d28440a04040", "COSE_Sign1 where no tag is expected"),
     ("61ff", "text that is not UTF-8"),

@@ -142,7 +142,12 @@ class TestToken(unittest.TestCase):
                 self.assertEqual(rebuilt.hex(), row["token"])
 
     def test_hours_of_the_week(self):
-        known = vectors("token")["weeks"]
+        self._hours(vectors("token")["weeks"])
+
+    def test_hours_of_the_week_that_overlap(self):
+        self._hours(vectors("token")["overlapping"])
+
+    def _hours(self, known):
         _, token = tokens.parse(unhex(known["token"]))
         for row in known["windows"]:
             self.assertEqual(list(token.window(row["t"])), row["window"])
@@ -241,6 +246,15 @@ class TestSession(unittest.TestCase):
         reason = session.decode_refusal(unhex(known["refusal"])[1:])
         self.assertEqual(session.encode_refusal(reason).hex(), known["refusal"])
 
+    def test_messages_at_the_edges_of_their_shapes(self):
+        for row in self.known["edges"]["taken"]:
+            with self.subTest(row["type"] + ": " + row["why"]):
+                DECODE[row["type"]](unhex(row["message"])[1:])
+        for row in self.known["edges"]["refused"]:
+            with self.subTest(row["type"] + ": " + row["why"]):
+                decode = DECODE[row["type"]]
+                self.assertRaises(session.SessionError, decode, unhex(row["message"])[1:])
+
     def test_every_request_of_the_table(self):
         rows = self.known["requests"]
         self.assertEqual([row["name"] for row in rows], sorted_names(tables.rows("requests")))
@@ -264,6 +278,17 @@ class TestSession(unittest.TestCase):
         one.start()
         said = one.receive(unhex(self.known["challenge"]))
         self.assertEqual(said, [(holder.SEND, unhex(known["message"]))])
+
+
+DECODE = {
+    "HELLO": session.decode_hello,
+    "CHALLENGE": session.decode_challenge,
+    "PRESENTATION": session.decode_presentation,
+    "OUTCOME": session.decode_outcome,
+    "REQUEST": session.decode_request,
+    "REPLY": session.decode_reply,
+    "REFUSAL": session.decode_refusal,
+}
 
 
 class TestVerdicts(unittest.TestCase):
@@ -319,6 +344,36 @@ class TestFrames(unittest.TestCase):
                     self.assertIsNone(reassembler.push(unhex(piece)))
                 last = unhex(row["fragments"][-1])
                 self.assertRaises(FrameError, reassembler.push, last)
+
+    def test_what_comes_out(self):
+        for row in vectors("frames")["joined"]:
+            with self.subTest(row["why"]):
+                reassembler = Reassembler()
+                out = [self._push(reassembler, unhex(piece)) for piece in row["fragments"]]
+                self.assertEqual(out, row["comes_out"])
+
+    def _push(self, reassembler, piece):
+        try:
+            message = reassembler.push(piece)
+        except FrameError:
+            return False
+        return message and message.hex()
+
+
+class TestPin(unittest.TestCase):
+    def test_digits_that_say_nothing(self):
+        known = vectors("pin")
+        block = aes(unhex(known["key"]))
+        for digits in known["say_nothing"]:
+            self.assertIsNone(pin.decode(block, known["lock_id"], digits))
+
+    def test_when_a_window_is_open(self):
+        for row in vectors("pin")["open"]:
+            with self.subTest(row):
+                made = pin.Pin(row["starts_at"], row["quarters"], 0)
+                now = timebound.from_wire(row["lo"], row["hi"])
+                strict = now.doubt > row["doubt_s"]
+                self.assertEqual(made.fits(now, strict), row["open"])
 
 
 class TestGatt(unittest.TestCase):

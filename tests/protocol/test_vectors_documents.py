@@ -92,6 +92,7 @@ class TestDocuments(unittest.TestCase):
             self.assertEqual(answer.nonce.hex(), fields["nonce"])
             self.assertEqual(answer.error_s, fields["error_s"])
             self.assertEqual(signedtime.encode(answer).hex(), row["payload"])
+        self.assertEqual(signedtime.decode(unhex(known["widest"])).error_s, 3600)
         self.assertRefused(signedtime.decode, known["refused"])
 
 
@@ -149,6 +150,11 @@ class TestStatusList(unittest.TestCase):
                     statuslist.check_order(*pair)
                 else:
                     self.assertRaises(ValueError, statuslist.check_order, *pair)
+
+    def test_the_largest_header(self):
+        header = statuslist.decode(unhex(self.known["largest"]))
+        self.assertEqual(header.count, statuslist.MAX_ENTRIES)
+        self.assertEqual(statuslist.encode(header).hex(), self.known["largest"])
 
     def test_refused(self):
         for row in self.known["refused"]:
@@ -212,6 +218,22 @@ class TestAudit(unittest.TestCase):
             for name in ("lock_id", "journal_epoch", "seq"):
                 self.assertEqual(getattr(made, name), fields[name])
             self.assertEqual(made.record_hash.hex(), fields["record_hash"])
+
+    def test_extreme_records(self):
+        for raw in self.known["extreme_records"]:
+            record = audit.decode_record(unhex(raw))
+            self.assertEqual(audit.encode_record(record).hex(), raw)
+
+    def test_refused_parcels_and_heads(self):
+        kdk = unhex(self.known["kdk"])
+        for row in self.known["refused_parcels"]:
+            with self.subTest(row["why"]):
+                parcel = (unhex(row["payload"]), unhex(row["seal"]))
+                self.assertRaises(audit.AuditError, audit.unpack, aes, kdk, *parcel)
+        for name, decode in (("acks", audit.decode_ack), ("heads", audit.decode_head)):
+            for row in self.known["refused_" + name]:
+                with self.subTest(row["why"]):
+                    self.assertRaises(audit.AuditError, decode, unhex(row["payload"]))
 
     def test_refused_records(self):
         for row in self.known["refused_records"]:

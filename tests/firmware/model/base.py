@@ -185,7 +185,7 @@ class LockModel(RuleBasedStateMachine):
             return True
         if record.event != audit.TIME:
             return False
-        assert record.value is not None
+        assert record.value == record.time.lo
         assert record.value >= self.floor or record.code == audit.TIME_RESET
         self.floor = record.value
         return True
