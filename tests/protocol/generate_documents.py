@@ -316,7 +316,7 @@ def lockconfig_vectors() -> dict[str, Any]:
     other = LockConfig(LOCK, 7, T1, [], loose)
     # One figure at each of its bounds, and as many groups as there may be.
     bounds = {row[0]: row[1 + figure % 2] for figure, row in lockconfig.FIGURES.items()}
-    many = LockConfig(LOCK, 1 << 63, (1 << 40) - 2, [GROUP] * 16, DoorConfig(**bounds))
+    many = LockConfig(LOCK, (1 << 53) - 1, (1 << 40) - 2, [GROUP] * 16, DoorConfig(**bounds))
     good = cbor.decode(lockconfig.encode(usual))
     return {
         "figures": [
