@@ -43,6 +43,10 @@ class Bench(ABC):
         """Take power away and give it back; returns when the lock advertises again."""
 
     @abstractmethod
+    async def lose_clock(self) -> None:
+        """A restart after so long without power that the real-time clock stopped, too."""
+
+    @abstractmethod
     async def press_keys(self, keys: str, at_once: bool = False) -> None:
         """Press keys as a person does, or as fast as the keypad's wire can; then return."""
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
+from hil_tests import full_lock
 from hil_tests.bench import Bench, system_clock, until
 from kannuki.supervisor import Supervisor
 from provisioning.enrol import new_lock_id
@@ -19,11 +20,15 @@ PHONE_ADDRESS = "F0:00:00:00:00:01"
 class SimBench(Bench):
     """Use as an async context manager; `folder` keeps image, logs and capture.
 
-    `extra` files ({path on the lock: content}) are put over the device tree.
+    `extra` files ({path on the lock: content}) are put over the device tree; `is_full`: the lock
+    has a full journal and a full status list (full_lock.py).
     """
 
-    def __init__(self, folder: Path, extra: dict[str, bytes] | None = None) -> None:
+    def __init__(
+        self, folder: Path, extra: dict[str, bytes] | None = None, is_full: bool = False
+    ) -> None:
         self._extra = extra
+        self._is_full = is_full
         self.town = TownKeys()
         self._folder = folder
         self.supervisor = Supervisor("bench", folder, folder / "registry")
@@ -38,6 +43,8 @@ class SimBench(Bench):
             life.callback(self._stand.clean_up)
             await life.enter_async_context(self.supervisor)
             self.enrolment = self._stand.enrol(self.town.trust(), self.now())
+            if self._is_full:
+                full_lock.fill(self._stand.image, self.town, self.now())
             await self._stand.start_world()
             phone = await self._stand.start_computer("phone", PHONE_ADDRESS)
             await self._stand.start_lock()
@@ -62,6 +69,10 @@ class SimBench(Bench):
         return self._stand.log("lock").read_text(encoding="utf-8")
 
     async def restart(self) -> None:
+        await self._stand.cut_power()
+
+    async def lose_clock(self) -> None:
+        await self._stand.post(f"/boards/{self.enrolment.lock_id}/rtc", {"lost": True})
         await self._stand.cut_power()
 
     async def press_keys(self, keys: str, at_once: bool = False) -> None:

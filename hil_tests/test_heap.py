@@ -6,7 +6,8 @@ nine tenths of an opening are waiting for advertisements. Simulated bench only: 
 heap.
 
 What a lock remembers of keys that were good takes heap until MAX_REMEMBERED of them are known.
-That is meant, and no leak: the figures count from there on.
+That is meant, and no leak: the figures count from there on. The lock's journal and its list of
+withdrawn keys are full from the start, and the tables for signatures are in memory.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from hil_tests import full_lock
 from hil_tests.bench import until
 from hil_tests.sim_bench import SimBench
 from kannuki.soak import write_figures
-from protocol import session
+from protocol import lockstate, session
 from protocol.verify import MAX_REMEMBERED
 from simulator.chip_board import HEAP_BYTES
 
@@ -63,8 +65,8 @@ SOAK_EVERY = 100
 
 
 def heap_bench(folder: Path) -> SimBench:
-    """A bench whose lock tells about its heap."""
-    return SimBench(folder, {"/main.py": REPORTING_MAIN})
+    """A bench whose lock is as full as it gets, and tells about its heap."""
+    return SimBench(folder, {"/main.py": REPORTING_MAIN}, is_full=True)
 
 
 def told(bench: SimBench) -> list[dict[str, int]]:
@@ -93,6 +95,14 @@ async def open_often(bench: SimBench, times: int) -> None:
         assert result.code == "OPENED"
 
 
+async def is_full(bench: SimBench) -> None:
+    """What the figures are about: the list in force and the records are there."""
+    state = await bench.ask(session.REQUEST_STATE, None)
+    assert state[lockstate.STATE_STATUS_VERSION] == 1
+    kept = state[lockstate.STATE_HEAD_SEQ] - state[lockstate.STATE_OLDEST_SEQ] + 1
+    assert kept >= full_lock.RECORDS
+
+
 async def refuse_once(bench: SimBench) -> None:
     """A key that comes too early: the refusal is recorded."""
     early = bench.credential(3600, 86400)
@@ -103,6 +113,7 @@ async def refuse_once(bench: SimBench) -> None:
 @pytest.mark.slow
 async def test_ever_new_keys_leave_the_heap_as_it_was(tmp_path: Path) -> None:
     async with heap_bench(tmp_path) as bench:
+        await is_full(bench)
         await open_often(bench, WARM_UP)
         before = await free_now(bench)
         await open_often(bench, MORE)
@@ -118,6 +129,7 @@ async def test_ten_thousand_openings_leave_the_heap_as_it_was(
     began_at, free = time.monotonic(), []
     async with heap_bench(tmp_path) as bench:
         life = bench.life()
+        await is_full(bench)
         await open_often(bench, WARM_UP)
         for done in range(0, SOAK_OPENINGS, SOAK_EVERY):
             free.append([WARM_UP + done, await free_now(bench)])

@@ -25,7 +25,7 @@ HEAD_NONCE_BYTES = 16
 # Events, named after Matter's Door Lock cluster where it has one. Append only.
 BOOT = 1  # code: reset cause
 LOCK_OPERATION = 2  # code: an operation below; value of a single opening: when its token expires
-LOCK_OPERATION_ERROR = 3  # code: a reason (protocol/reasons.py)
+LOCK_OPERATION_ERROR = 3  # code: a reason; value: it stands for so many refusals, counted
 DOOR_LOCK_ALARM = 4  # code: an alarm below
 DOOR_STATE = 5  # code: 0 open, 1 closed
 STATUS_LIST = 6  # code: version now held

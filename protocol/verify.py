@@ -97,12 +97,18 @@ class Trust:
 
 
 class Allowed:
-    """The presentation is good; `key` is its proof key; `emergency`: its issuer's role is that."""
+    """The presentation is good; `key` is its proof key; `emergency`: its issuer's role is that.
 
-    def __init__(self, token: Token, command: int, key: bytes, emergency: bool = False) -> None:
+    `kid` names the key that signed the token.
+    """
+
+    def __init__(
+        self, token: Token, command: int, key: bytes, kid: bytes, emergency: bool = False
+    ) -> None:
         self.token = token
         self.command = command
         self.key = key
+        self.kid = kid
         self.emergency = emergency
 
 
@@ -160,7 +166,23 @@ def verify(
     reason, opens_at = _judge(trust, crypto, now, signed, token, command, raw_token, relayed)
     if reason != session.OK:
         return Denied(reason, token, key, opens_at, command)
-    return Allowed(token, command, key, issuer.role == ROLE_EMERGENCY)
+    return Allowed(token, command, key, signed.kid, issuer.role == ROLE_EMERGENCY)
+
+
+def standing(trust: Trust, now: TimeBound, kid: bytes, token: Token) -> int:
+    """What has become, in an open session, of a token that was good at its start: OK or a reason.
+
+    Time passes, and keyset, groups and status list may have changed since.
+    """
+    if token.audience != trust.lock_id and token.audience not in trust.groups:
+        return reasons.WRONG_LOCK
+    issuer = trust.keyset.keys.get(kid)
+    if issuer is None or token.epoch not in trust.kdks:
+        return reasons.UNKNOWN_ISSUER
+    if not _may_issue(issuer, token):
+        return reasons.NOT_ALLOWED_TO_ISSUE
+    reason = _time_reason(now, token, issuer.role, trust.doubt_s)
+    return _status_reason(trust.status, kid, token) if reason == session.OK else reason
 
 
 def verify_document(

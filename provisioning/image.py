@@ -51,6 +51,13 @@ def read(path: Path, name: str) -> bytes | None:
     return _read(_load(path), name)
 
 
+def put(path: Path, tree: dict[str, bytes]) -> None:
+    """Write files into an image, the lock's own data too; a bench prepares a lock this way."""
+    files = _load(path)
+    _write_tree(files, tree)
+    _save(files, path)
+
+
 def listing(path: Path) -> dict[str, int]:
     """{file: bytes} of everything in an image."""
     files = _load(path)

@@ -48,8 +48,8 @@ class LockStand:
 
     def enrol(self, trust: TrustFile, enrolled_at: int) -> EnrolmentFile:
         """Make the lock's image and have it make its keys."""
-        image.create(self._image, {**device_tree(), **self._extra})
-        return enrol(ImageBoard(self._image), trust, self._lock_id, enrolled_at)
+        image.create(self.image, {**device_tree(), **self._extra})
+        return enrol(ImageBoard(self.image), trust, self._lock_id, enrolled_at)
 
     async def start_world(self) -> None:
         """Air, board, door and clock."""
@@ -87,7 +87,7 @@ class LockStand:
         }
         await self.supervisor.start(
             ChildSpec(
-                "lock", chip_command(self._image), self.log("lock"), env=board, restart=Backoff()
+                "lock", chip_command(self.image), self.log("lock"), env=board, restart=Backoff()
             )
         )
 
@@ -136,7 +136,8 @@ class LockStand:
         return self._folder / f"{name}.log"
 
     @property
-    def _image(self) -> Path:
+    def image(self) -> Path:
+        """The lock's flash."""
         return self._folder / "lock.img"
 
 

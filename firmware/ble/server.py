@@ -42,6 +42,7 @@ class GattServer:
         self._pending = []
         self._came_bytes = self._taken_bytes = 0  # each is counted up from one side only
         self._links = []
+        self._must_advertise = False
         self._ble = bluetooth.BLE()
         self._ble.config(gap_name=gatt.advertised_name(lock_id), mtu=_MTU)
         self._ble.irq(self._irq)
@@ -58,6 +59,8 @@ class GattServer:
 
     def pump(self, sessions: Any, at: int) -> bool:
         """Hand the oldest event of the radio to `sessions`; whether there are more."""
+        if self._must_advertise:
+            self._advertise()
         if self._pending:
             kind, handle, value = self._pending.pop(0)
             if kind == _IRQ_CENTRAL_CONNECT:
@@ -121,8 +124,15 @@ class GattServer:
             self._pending.append((_IRQ_GATTS_WRITE, handle, value))
 
     def _advertise(self) -> None:
+        """Where the radio cannot just now, `pump` tries again."""
+        self._must_advertise = False
         if len(self._links) <= MAX_SLOTS:
-            self._ble.gap_advertise(ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response)
+            try:
+                self._ble.gap_advertise(
+                    ADVERTISE_EVERY_US, self._advert, resp_data=self._scan_response
+                )
+            except OSError:
+                self._must_advertise = True
 
 
 def _field(kind: int, value: bytes) -> bytes:

@@ -1,9 +1,9 @@
 """Decides what a presentation or a request of an open session does to this lock.
 
 This is the last step of protocol/verify.py's order: journal, then act. An opening that cannot be
-recorded does not happen; a refusal to a proven holder is recorded; whatever an unproven peer sends
-is only counted. Does no I/O of its own: journal, door and documents are handed in. What documents
-change is decided in adoption.py.
+recorded does not happen; a refusal to a proven holder is recorded, or counted when there are many
+(refusals.py); whatever an unproven peer sends is only counted. Does no I/O of its own: journal,
+door and documents are handed in. What documents change is decided in adoption.py.
 """
 
 from firmware.core.adoption import Adoption
@@ -30,10 +30,16 @@ _AFTER_OK_ONLY = (session.REQUEST_STATE, session.REQUEST_HEAD) + _KEEPERS_ONLY
 
 
 class Asking:
-    """Who asks, in which session: `nonce` of its challenge, given out at `challenged_at`."""
+    """Who asks, in which session: `nonce` of its challenge, given out at `challenged_at`.
 
-    def __init__(self, token: Any, reason: int, nonce: bytes, challenged_at: int) -> None:
+    `kid` names the key that signed the token, after OK.
+    """
+
+    def __init__(
+        self, token: Any, kid: bytes | None, reason: int, nonce: bytes, challenged_at: int
+    ) -> None:
         self.token = token
+        self.kid = kid
         self.reason = reason
         self.nonce = nonce
         self.challenged_at = challenged_at
@@ -58,7 +64,7 @@ class Access:
         return self._operate(verdict, source, at)
 
     def _refuse(self, reason: int, token: Any, source: int, opens_at: int | None = None) -> Outcome:
-        self._lock.record(audit.LOCK_OPERATION_ERROR, reason, source, token.cti)
+        self._lock.refused(reason, source, token.cti)
         detail = {}
         if opens_at is not None:
             detail[session.DETAIL_OPENS_AT] = opens_at
@@ -119,10 +125,10 @@ class Access:
 
     def answer(self, asking: Asking, operation: int, argument: Any) -> tuple:
         """(reason, value) for a request in an open session. Never raises for any argument."""
-        if operation in _AFTER_OK_ONLY and asking.reason != OK:
-            return reasons.SCOPE, None
-        if operation in _KEEPERS_ONLY and not asking.token.permissions & MAINTAIN:
-            return reasons.SCOPE, None
+        if operation in _AFTER_OK_ONLY:
+            reason = self._standing(asking, operation)
+            if reason != OK:
+                return reason, None
         if operation == session.REQUEST_STATE:
             return OK, self._lock.state()
         if operation == session.REQUEST_AUDIT:
@@ -134,6 +140,14 @@ class Access:
         if operation == session.REQUEST_CLEAR_KEYPAD:
             return self._lock.clear_keypad(asking.token.cti), None
         return self._adoption.take(asking, operation, argument)
+
+    def _standing(self, asking: Asking, operation: int) -> int:
+        """A session may be kept open for ever, but not beyond the rights that it began with."""
+        if asking.reason != OK:
+            return reasons.SCOPE
+        if operation in _KEEPERS_ONLY and not asking.token.permissions & MAINTAIN:
+            return reasons.SCOPE
+        return verify.standing(self._lock.trust, self._lock.now(), asking.kid, asking.token)
 
     def _read_audit(self, epoch: int, argument: Any) -> tuple:
         if not _two_uints(argument):

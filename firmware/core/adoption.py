@@ -5,9 +5,8 @@ older document, or the same again, changes nothing and is no error; the answer s
 Stored before it counts. Never raises for any argument.
 """
 
-from firmware.core import enrolment
 from firmware.core.documents import DocumentStore
-from firmware.core.identity import KEYSET_NAME
+from firmware.core.identity import CONFIG_NAME, KEYSET_NAME
 from protocol import audit, lockconfig, reasons, session, signedtime, statuslist, timebound, verify
 from protocol import keyset as keysets
 from protocol.audit import AuditError
@@ -81,7 +80,7 @@ class Adoption:
         if newer.version > lock.config.version:
             if not self._signed_by(ROLE_CONFIG, lockconfig.CONTEXT)(signed):
                 return reasons.BAD_SIGNATURE, None
-            if not self._save(enrolment.CONFIG_NAME, document, newer.version):
+            if not self._save(CONFIG_NAME, document, newer.version):
                 return reasons.STORAGE, None
             lock.adopt_config(newer)
         return OK, lock.config.version

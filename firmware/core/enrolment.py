@@ -19,7 +19,6 @@ from protocol.keyset import Keyset, KeysetError
 from protocol.lockconfig import LockConfigError
 from protocol.shim import Any
 
-CONFIG_NAME = "config"
 _OLD_FOLDERS = ("journal",)
 _OLD_FILES = ("status.a", "status.b")
 
@@ -43,7 +42,7 @@ def enrol(
     storage.write(secrets.SECRET_FILE, raw)
     DocumentStore(storage, identities.KEYSET_NAME).save(keyset_document, keyset.version)
     if config_document is not None:
-        DocumentStore(storage, CONFIG_NAME).save(config_document, version)
+        DocumentStore(storage, identities.CONFIG_NAME).save(config_document, version)
     storage.write(identities.IDENTITY_FILE, identities.encode(identity))
     return Secrets(raw)
 
@@ -57,7 +56,7 @@ def forget(storage: Any) -> None:
             storage.delete(folder + "/" + name)
     for name in _OLD_FILES:
         storage.delete(name)
-    for name in (identities.KEYSET_NAME, CONFIG_NAME):
+    for name in (identities.KEYSET_NAME, identities.CONFIG_NAME):
         DocumentStore(storage, name).delete()
 
 

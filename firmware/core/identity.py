@@ -17,6 +17,7 @@ from protocol.token import is_lock_id
 
 IDENTITY_FILE = "identity.cbor"
 KEYSET_NAME = "keyset"
+CONFIG_NAME = "config"
 
 _TOWN, _LOCK_ID, _JOURNAL_EPOCH, _ROOTS, _ENROLLED_TIME = 1, 2, 3, 4, 5
 _MEMBERS = (_TOWN, _LOCK_ID, _JOURNAL_EPOCH, _ROOTS, _ENROLLED_TIME)

@@ -6,14 +6,15 @@ methods), `ticks()` gives milliseconds that never run backwards, `rtc` as timeke
 Everything else arrives through methods with `at`, on the clock of `ticks`. A restart opens nothing.
 """
 
-from firmware.core import enrolment, keypad
 from firmware.core import identity as identities
+from firmware.core import keypad
 from firmware.core.access import Access
 from firmware.core.documents import DocumentStore
 from firmware.core.door import JAMMED, LOCKED, UNLOCKED, Door, Sensors
 from firmware.core.identity import Identity
 from firmware.core.journal import Journal
 from firmware.core.keypad import Attempt, Keypad
+from firmware.core.refusals import Refusals
 from firmware.core.secrets import Secrets
 from firmware.core.session import Sessions
 from firmware.core.statusstore import StatusStore
@@ -59,6 +60,7 @@ class Lock:
         self.lost_records = 0  # events that storage refused; openings never depend on one
         self._secrets = secrets
         self._ticks = ticks
+        self._refusals = Refusals()
         lock_id = identity.lock_id
         self.journal = Journal(storage, lock_id, identity.journal_epoch)
         self._clock = _time_keeper(ticks, rtc, identity, self.journal.memory)
@@ -126,12 +128,22 @@ class Lock:
         if at - self._time_kept_at >= KEEP_TIME_EVERY_MS:
             self._time_kept_at = at
             self._keep_time()
+            self._keep_refusals(at)
         return self.door.drive
 
     def note(self, events: list) -> None:
         """Record what the door reports."""
         for event, code, source in events:
             self.record(event, code, source)
+
+    def refused(self, reason: int, source: int, subject: bytes) -> None:
+        """Record a refusal of a proven holder, or count it when his are too many."""
+        if self._refusals.is_due(subject, reason, source, self._ticks()):
+            self.record(audit.LOCK_OPERATION_ERROR, reason, source, subject)
+
+    def _keep_refusals(self, at: int) -> None:
+        for reason, source, subject, count in self._refusals.over(at):
+            self.record(audit.LOCK_OPERATION_ERROR, reason, source, subject, count)
 
     def alarm(self, code: int, source: int, subject: bytes | None) -> None:
         """Record that something is wrong."""
@@ -276,7 +288,7 @@ def _time_keeper(ticks: Callable, rtc: Any, identity: Identity, memory: Any) -> 
 
 def _stored_config(storage: Any, lock_id: str) -> LockConfig:
     """The configuration adopted last, or what a lock does that was never told: version 0."""
-    document = DocumentStore(storage, enrolment.CONFIG_NAME).load()
+    document = DocumentStore(storage, identities.CONFIG_NAME).load()
     try:
         return lockconfig.parse(document)[1]
     except (CoseError, LockConfigError, TypeError):

@@ -5,7 +5,6 @@ which are kept so that no start has to compute them. Agrees on key-derivation ke
 vault, and signs the head of the journal; hands out nothing else.
 """
 
-from firmware.core import ed25519_sign
 from firmware.core.x25519 import public_key, x25519
 from protocol import audit, cose
 from protocol.audit import Head
@@ -37,13 +36,21 @@ class Secrets:
         """The lock's own word on where its journal stands: a COSE_Sign1."""
         payload, kid = audit.encode_head(head, nonce), key_id(self.signing_key)
         to_sign = cose.to_sign(kid, payload, audit.HEAD_CONTEXT)
-        return cose.encode(kid, payload, ed25519_sign.sign(self._seed, self.signing_key, to_sign))
+        signature = _signer().sign(self._seed, self.signing_key, to_sign)
+        return cose.encode(kid, payload, signature)
 
 
 def make(random_bytes: Callable) -> bytes:
     """A new lock's secrets, as they are stored."""
     scalar, seed = random_bytes(KEY_BYTES), random_bytes(KEY_BYTES)
-    return scalar + seed + public_key(scalar) + ed25519_sign.public_key(seed)
+    return scalar + seed + public_key(scalar) + _signer().public_key(seed)
+
+
+def _signer() -> Any:
+    """Loaded when a head is asked for, which is seldom: it takes 10 kB of a heap that has few."""
+    from firmware.core import ed25519_sign
+
+    return ed25519_sign
 
 
 def load(storage: Any) -> Secrets:

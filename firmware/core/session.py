@@ -171,7 +171,8 @@ class Sessions:
         connection.state = _OPEN
         connection.inbox = frames.Reassembler()  # longer messages are for the proven
         nonce, challenged_at = connection.nonce, connection.challenged_at
-        connection.asking = Asking(verdict.token, reason, nonce, challenged_at)
+        kid = verdict.kid if reason == OK else None
+        connection.asking = Asking(verdict.token, kid, reason, nonce, challenged_at)
         connection.key, connection.counter = verdict.key, 0
         if reason == OK and verdict.token.permissions & MAINTAIN:
             connection.housekeeper = True

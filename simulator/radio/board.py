@@ -94,6 +94,12 @@ class Boards:
     def memory_of(self, name: str) -> Memory:
         return self._memories.setdefault(name, Memory())
 
+    def turn_rtc(self, name: str, error_s: float) -> None:
+        """Somebody turns a board's clock, or its battery is taken: wrong by so much from now on."""
+        self.memory_of(name).rtc_error_s = error_s
+        if name in self.chips:
+            self.chips[name].push_clock()
+
     def push_inputs(self) -> None:
         for chip in self.chips.values():
             chip.push_inputs()

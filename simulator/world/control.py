@@ -4,6 +4,7 @@
     GET  /events?after=SEQ           server-sent events, one per happening, from SEQ + 1 on
     POST /doors/{name}/{action}      a person's hand, see ACTIONS; JSON body optional
     POST /clock                      {"offset_s": N} | {"unix_s": N, "stepped": true|false}
+    POST /boards/{name}/rtc          {"error_s": N} | {"lost": true}: wrong, or without its battery
 
 A request that makes no sense gets 400 or 404 and {"error": what to do}. Holds no state.
 """
@@ -27,6 +28,7 @@ MAX_BODY_BYTES = 4096
 MAX_DURATION_MS = 3_600_000
 HEARTBEAT_S = 15
 LATEST_YEAR_9999 = 253402300799
+RTC_WITHOUT_POWER_S = 946684800  # 2000-01-01: where an ESP32's clock begins
 
 
 class BadRequest(Exception):
@@ -103,6 +105,7 @@ class Control:
         app.router.add_get("/events", self._events)
         app.router.add_post("/doors/{name}/{action}", self._act)
         app.router.add_post("/clock", self._set_clock)
+        app.router.add_post("/boards/{name}/rtc", self._turn_rtc)
         return app
 
     async def _state(self, request: web.Request) -> web.Response:
@@ -158,6 +161,19 @@ class Control:
             raise BadRequest('send {"offset_s": N} or {"unix_s": N, "stepped": true}')
         self._boards.push_clock()
         return web.json_response(self._time())
+
+    async def _turn_rtc(self, request: web.Request) -> web.Response:
+        name, body = request.match_info["name"], await _body(request)
+        if name not in self._town.rigs:
+            return _error(404, f"no board named {name!r}")
+        if body == {"lost": True}:
+            error_s = RTC_WITHOUT_POWER_S - self._clock.unix_s()
+        elif set(body) == {"error_s"}:
+            error_s = _number(body, "error_s", None, -LATEST_YEAR_9999, LATEST_YEAR_9999)
+        else:
+            raise BadRequest('send {"error_s": N} or {"lost": true}')
+        self._boards.turn_rtc(name, error_s)
+        return web.json_response({"error_s": error_s})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         after = request.query.get("after", str(self._town.last_seq))

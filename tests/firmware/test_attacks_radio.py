@@ -106,6 +106,13 @@ class Pins:
         self.driven = direction
 
 
+class Keys:
+    """Stands for a keypad at which nobody is."""
+
+    def keys(self) -> str:
+        return ""
+
+
 class Core:
     """Stands for a lock whose bolt is on its way; it senses `senses` times and breaks then."""
 
@@ -132,7 +139,7 @@ def chip(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
     for name in ("FLAG_WRITE", "FLAG_WRITE_NO_RESPONSE", "FLAG_NOTIFY"):
         setattr(bluetooth, name, 1)
     machine, ciphers = types.ModuleType("machine"), types.ModuleType("cryptolib")
-    machine.Pin = machine.RTC = ciphers.aes = None  # type: ignore[attr-defined]
+    machine.Pin = machine.RTC = machine.UART = ciphers.aes = None  # type: ignore[attr-defined]
     machine.reset_cause = lambda: 1  # type: ignore[attr-defined]
     machine.reset = lambda: restarts.append(1)  # type: ignore[attr-defined]
     for module in (bluetooth, machine, ciphers):
@@ -148,7 +155,7 @@ def chip(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
     yield types.SimpleNamespace(app=app, radio=radio, server=server, restarts=restarts)
     for name in ("firmware.app", "firmware.ble.server", "firmware.hal.board"):
         sys.modules.pop(name, None)
-    for name in ("ciphers", "clock"):
+    for name in ("ciphers", "clock", "keypad"):
         sys.modules.pop("firmware.hal." + name, None)
 
 
@@ -157,7 +164,7 @@ def run(app: Any, server: Any, core: Core, pins: Pins) -> None:
 
     async def loops() -> None:
         flag, uptime = Flag(), types.SimpleNamespace(ms=lambda: 0)
-        sensing = asyncio.create_task(app._sense_forever(core, pins, uptime, flag))
+        sensing = asyncio.create_task(app._sense_forever(core, pins, Keys(), uptime, flag))
         await app._serve_while(sensing, server, core, pins, uptime, flag)
         await sensing
 
@@ -201,6 +208,7 @@ def test_whatever_breaks_the_loops_stops_the_motor_and_restarts_the_board(
     monkeypatch.setattr(app, "gc", types.SimpleNamespace(collect=int, threshold=int))
     monkeypatch.setattr(app, "Uptime", lambda: types.SimpleNamespace(ms=lambda: 0))
     monkeypatch.setattr(app, "Board", lambda: pins)
+    monkeypatch.setattr(app, "SerialKeypad", Keys)
     monkeypatch.setattr(app, "FileStorage", lambda folder: None)
     monkeypatch.setattr(app, "FlashTables", lambda folder: None)
     monkeypatch.setattr(app.ed25519, "boot", lambda tables: "")

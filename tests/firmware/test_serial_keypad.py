@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -12,9 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import reasons
+from firmware.core.door import OFF, RETRACT
+from protocol import pin, reasons
 from protocol.session import OK
 from simulator import keypad as physical
+from tests.firmware.test_attacks_radio import chip
+
+__all__ = ["chip"]
 
 
 class Uart:
@@ -52,7 +57,7 @@ def module() -> Iterator[Any]:
         patch.setitem(sys.modules, "machine", types.SimpleNamespace(UART=Uart))
         patch.delitem(sys.modules, "firmware.hal.keypad", raising=False)
         yield importlib.import_module("firmware.hal.keypad")
-        patch.delitem(sys.modules, "firmware.hal.keypad")
+        patch.delitem(sys.modules, "firmware.hal.keypad", raising=False)
 
 
 def opened(module: Any) -> tuple[Any, Uart]:
@@ -84,8 +89,6 @@ def test_only_keys_come_out_of_any_bytes_and_no_read_is_large(module: Any, noise
 
 
 def test_one_read_never_brings_two_pins(module: Any) -> None:
-    from protocol import pin
-
     assert module.READ_BYTES < pin.DIGITS
 
 
@@ -111,6 +114,16 @@ def test_every_reason_is_one_byte_that_the_reference_keypad_knows(
     assert physical.ANSWERS[uart.said] == shown
 
 
+def test_the_specification_lists_the_bytes_that_lock_and_keypad_speak(
+    module: Any, pytestconfig: pytest.Config
+) -> None:
+    text = (pytestconfig.rootpath / "docs" / "spec" / "pin.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(.)` \| (\w+) \|", text, re.MULTILINE))
+    assert rows == {answer.decode(): shown for answer, shown in physical.ANSWERS.items()}
+    said = {module.ACCEPTED, module.GRANTED, module.REFUSED, module.WAIT, module.NO_USE}
+    assert said == set(physical.ANSWERS)
+
+
 def test_a_broken_line_is_a_silent_one(module: Any) -> None:
     keypad, uart = opened(module)
     uart.incoming, uart.broken = b"12", True
@@ -132,3 +145,50 @@ def test_a_chip_without_the_port_has_no_keypad_and_goes_on(
     keypad = module.SerialKeypad()
     assert keypad.keys() == ""
     keypad.show(OK)
+
+
+class Door:
+    """Lock, board and keypad in one: what the app does with them, in order."""
+
+    def __init__(self, typed: str, reasons_of: dict[str, int], allowed: bool = True) -> None:
+        self.typed, self.reasons = typed, reasons_of
+        self.keypad = types.SimpleNamespace(allowed=allowed)
+        self.door = types.SimpleNamespace(drive=OFF)
+        self.done: list[tuple[str, object]] = []
+
+    def keys(self) -> str:
+        return self.typed
+
+    def key_pressed(self, key: str, at: int) -> int | None:
+        self.done.append(("pressed", key))
+        reason = self.reasons.get(key)
+        if reason == OK:
+            self.door.drive = RETRACT
+        return reason
+
+    def drive(self, direction: int) -> None:
+        self.done.append(("drive", direction))
+
+    def show(self, reason: int | None) -> None:
+        self.done.append(("show", reason))
+
+
+def test_the_bolt_is_on_its_way_before_the_keypad_says_so(chip: Any) -> None:
+    door = Door("12", {"2": OK})
+    chip.app.take_keys(door, door, door, 0)
+    assert door.done == [
+        ("pressed", "1"),
+        ("drive", OFF),
+        ("show", None),
+        ("pressed", "2"),
+        ("drive", RETRACT),
+        ("show", OK),
+    ]
+
+
+def test_a_door_that_takes_no_pins_does_not_even_count_keys(chip: Any) -> None:
+    door = Door("12", {"2": OK}, allowed=False)
+    chip.app.take_keys(door, door, door, 0)
+    assert [what for what in door.done if what[0] != "drive"] == [
+        ("show", reasons.PIN_NOT_HERE)
+    ] * 2

@@ -133,6 +133,9 @@ SENSELESS = [
     ("/clock", {"offset_s": True}, 400),
     ("/clock", {"offset_s": 1e300}, 400),
     ("/clock", {"unix_s": 1, "stepped": "yes"}, 400),
+    ("/boards/nobody/rtc", {"lost": True}, 404),
+    ("/boards/lock-1/rtc", {"lost": False}, 400),
+    ("/boards/lock-1/rtc", {"error_s": "much"}, 400),
     ("/nothing", None, 404),
 ]
 
@@ -249,6 +252,16 @@ async def test_offset_time_runs(town: SimulatedTown, hand: Hand) -> None:
     await town.start_chip("clock", script=str(town.folder / "clock.py"))
     seen = await lines(town.folder / "clock.log", 3)
     assert all(line.startswith("(2030, 1, 1, 1, 0, ") for line in seen)
+
+
+async def test_a_board_whose_battery_was_taken_shows_the_year_2000(
+    town: SimulatedTown, hand: Hand
+) -> None:
+    (town.folder / "clock.py").write_text(CLOCK_SCRIPT)
+    await town.start_chip("clock", script=str(town.folder / "clock.py"))
+    await lines(town.folder / "clock.log", 1)
+    assert (await hand.post("/boards/clock/rtc", {"lost": True}))[0] == 200
+    assert (await lines(town.folder / "clock.log", 2))[1].startswith("(2000, 1, 1, 5, 0, 0, ")
 
 
 async def lines(path, count: int) -> list[str]:

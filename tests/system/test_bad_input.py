@@ -22,7 +22,10 @@ from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 from yarl import URL
 
-from kannuki.messages import topic
+from kannuki.messages import to_base64url, topic
+from protocol import cbor
+from protocol.audit import SALT_BYTES
+from protocol.crypto import MAC_BYTES
 from simulator.demo.setup import GATEWAY, TOWN
 from tests.system.live import PHONE, LiveTown, Refused, until
 
@@ -425,12 +428,14 @@ async def test_records_that_no_lock_sealed_become_an_alarm_and_no_record(
     unharmed: LiveTown,
 ) -> None:
     """Acknowledged all the same: what can never be taken must not come again for ever."""
+    lock = unharmed.locks[0]
+    parcel = cbor.encode([lock, 1, 1, 1, 1, bytes(SALT_BYTES), b"hidden"])
     event = {
         "kind": "audit",
         "id": "forged-1",
-        "lock": unharmed.locks[0],
-        "batch": "hGhhYWFhYWFhYQEBgA",
-        "seal": "AAAAAAAAAAAAAAAAAAAAAA",
+        "lock": lock,
+        "parcel": to_base64url(parcel),
+        "seal": to_base64url(bytes(MAC_BYTES)),
     }
     commands = topic(TOWN, "gw-stranger", "command")
     async with broker(unharmed) as client:

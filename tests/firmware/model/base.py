@@ -16,6 +16,8 @@ from nacl.signing import SigningKey
 
 from firmware.core import door
 from firmware.core.journal import decode_slot
+from firmware.core.lock import KEEP_TIME_EVERY_MS
+from firmware.core.refusals import MAX_TOKENS, RECORDED, WITHIN_MS
 from firmware.core.session import MAX_SLOTS
 from protocol import audit, holder, keys, reasons, session
 from protocol import token as tokens
@@ -80,6 +82,8 @@ class LockModel(RuleBasedStateMachine):
         self.tape: list[bytes] = []  # every record that the journal ever showed
         self.head_hash = audit.genesis(LOCK_ID, 1)
         self.lowest_lo = self.floor = 0
+        self.refused: list[tuple[int, bytes]] = []  # (ms, cti) of those on record
+        self.left_out = 0  # refusals that the lock counts and has not told of
         self.may_retract = False
         self.lowest_bolt = 1.0
         self.checked = set[bytes]()  # signatures found good under this keyset since the boot
@@ -134,7 +138,31 @@ class LockModel(RuleBasedStateMachine):
         self.tape += raw
         assert (self.head_seq, self.head_hash) == (journal.head_seq, journal.head_hash)
         found = self._without_ghosts(found)
+        found = [record for record in found if not self._is_a_count(record)]
         return [entry_of(record) for record in found if not self._is_about_time(record)]
+
+    def _is_a_count(self, record: audit.Record) -> bool:
+        """Refusals that were not recorded one by one are told of later, once, or never."""
+        if record.event != audit.LOCK_OPERATION_ERROR or record.value is None:
+            return False
+        self.left_out -= record.value
+        assert self.left_out >= 0
+        return True
+
+    def _recorded_of(self, entries: list[Entry], faulty: bool) -> list[Entry]:
+        """A refusal may be left out when there were many of late."""
+        (subject,) = [entry[3] for entry in entries]
+        assert subject is not None
+        late = self.lock.now_ms - WITHIN_MS - KEEP_TIME_EVERY_MS
+        self.refused = [(at, cti) for at, cti in self.refused if at >= late]
+        ctis = [cti for _, cti in self.refused]
+        asked_storage = faulty and not self.fault
+        if self.lock.core.journal.head_seq > self.head_seq or asked_storage:
+            self.refused.append((self.lock.now_ms, subject))
+            return entries
+        assert ctis.count(subject) >= RECORDED or len(set(ctis)) >= MAX_TOKENS
+        self.left_out += 1
+        return []
 
     def _without_ghosts(self, records: list[audit.Record]) -> list[audit.Record]:
         """What was written although storage said no may show later, once."""
@@ -156,7 +184,7 @@ class LockModel(RuleBasedStateMachine):
             return True
         if record.event != audit.TIME:
             return False
-        assert record.value is not None
+        assert record.value == record.time.lo
         assert record.value >= self.floor or record.code == audit.TIME_RESET
         self.floor = record.value
         return True
@@ -316,6 +344,8 @@ class LockModel(RuleBasedStateMachine):
         ((kind, outcome),) = machine.receive(answer)
         counts.COUNTS.answers[reasons.name(reason) if reason else "OK"] += 1
         assert (kind, outcome.reason) == (holder.OUTCOME, reason)
+        if reason != session.OK and entries:
+            entries = self._recorded_of(entries, faulty)
         self.expect_after(entries, faulty)
         assert (outcome.head_seq, outcome.head_hash) == (self.head_seq, self.head_hash)
         if reason == reasons.NOT_YET_VALID:

@@ -7,6 +7,7 @@ of everything that is signed and carried in papers.py; here are power, clocks, k
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,12 +15,18 @@ from hypothesis.stateful import initialize, invariant, rule
 
 from firmware.core import door
 from firmware.core.session import MAX_SLOTS
-from protocol import audit, lockstate, reasons, session
+from protocol import audit, lockstate, pin, reasons, session
 from protocol import token as tokens
+from protocol.audit import Head
+from protocol.pin import Pin
+from simulator.town_keys import TownKeys, aes
+from tests.firmware.model import counts
 from tests.firmware.model.base import BOOT, DAY_S, KEYS_MADE
 from tests.firmware.model.oracle import GivenPin
 from tests.firmware.model.papers import PINS, Papers
+from tests.firmware.model.people import Caller
 from tests.firmware.model.world import DRIFT_PPM
+from tests.firmware.town import LOCK_ID
 
 FAULTS = st.sampled_from(["before", "torn", "after"])
 TURNS_S = st.sampled_from([60, 1800, 3 * DAY_S, -60, -1800, -3 * DAY_S, -40 * DAY_S])
@@ -86,16 +93,14 @@ class LockMachine(Papers):
 
     # --- clocks ---
 
-    @rule(by_s=TURNS_S)
-    def turn_rtc(self, by_s: int) -> None:
-        """Somebody has opened the case and sets the clock; a running lock notices."""
-        self.count("turn_rtc")
-        self.world.turn_rtc(by_s)
-
-    @rule()
-    def stop_rtc(self) -> None:
-        self.count("stop_rtc")
-        self.world.stop_rtc()
+    @rule(by_s=TURNS_S | st.just(0))
+    def harm_rtc(self, by_s: int) -> None:
+        """It stands still, or somebody has opened the case and turns it: a running lock notices."""
+        self.count("harm_rtc")
+        if by_s:
+            self.world.turn_rtc(by_s)
+        else:
+            self.world.stop_rtc()
 
     @rule(crystal=RATES_PPM, rtc=RATES_PPM)
     def drift(self, crystal: int, rtc: int) -> None:
@@ -130,11 +135,31 @@ class LockMachine(Papers):
 
     # --- the keypad ---
 
+    @rule(
+        target=PINS,
+        quarters=st.sampled_from([-6, -3, -1, 0, 0, 1, 4]),
+        length=st.sampled_from([1, 4, 8, 48]),
+        serial=st.integers(0, 31),
+        is_withdrawn=st.sampled_from([False, False, True]),
+    )
+    def give_pin(self, quarters: int, length: int, serial: int, is_withdrawn: bool) -> GivenPin:
+        """Somebody without a smartphone, at the door a moment later."""
+        self.count("give_pin")
+        starts_at = (self.town.now // pin.QUARTER_S + quarters) * pin.QUARTER_S
+        window, epoch = Pin(starts_at, length, serial), max(self.oracle.keyset.epochs)
+        kdk = self.oracle.keyset.keys.kdk(self.town.enrolment, epoch)
+        digits = pin.encode(aes(pin.pin_key(kdk)), LOCK_ID, window)
+        given = GivenPin(digits, window, pin.name(LOCK_ID, window), epoch)
+        if is_withdrawn:
+            self.withdraw(given)
+        self.enter(digits, given)
+        return given
+
     @rule(given=PINS)
     def enter_pin(self, given: GivenPin) -> None:
         """Somebody who was given a PIN: perhaps early, late, withdrawn, or during a rest."""
         self.count("enter_pin")
-        self._enter(given.digits, given)
+        self.enter(given.digits, given)
 
     @rule(digits=WRONG, times=st.sampled_from([1, 1, 2, 12]), waits=st.booleans())
     def guess_pin(self, digits: int, times: int, waits: bool) -> None:
@@ -143,9 +168,9 @@ class LockMachine(Papers):
         for each in range(times):
             if waits:
                 self.pass_ms(max(0, self.oracle.keypad_rests_until_ms - self.lock.now_ms))
-            self._enter(f"{(digits + each) % 10**10:010d}", None)
+            self.enter(f"{(digits + each) % 10**10:010d}", None)
 
-    def _enter(self, digits: str, given: GivenPin | None) -> None:
+    def enter(self, digits: str, given: GivenPin | None) -> None:
         core, at = self.lock.core, self.lock.now_ms
         core.key_pressed("*", at)
         for digit in digits[:-1]:
@@ -153,6 +178,7 @@ class LockMachine(Papers):
         faulty, now = self.is_faulty(), self.now()
         closed = self.oracle.keypad_closed(at)
         reason = core.key_pressed(digits[-1], at)
+        counts.COUNTS.answers[f"keypad: {reasons.name(reason) if reason else 'OK'}"] += 1
         if closed is not None or faulty:
             assert reason == (reasons.STORAGE if closed is None else closed)
             self.expect([])
@@ -213,6 +239,49 @@ class LockMachine(Papers):
             self.expect([(audit.KEYPAD, audit.KEYPAD_CLEARED, audit.SOURCE_HOLDER, cti, None)])
             self.oracle.pin_failures = 0
             self.oracle.keypad_rests_until_ms = self.lock.now_ms
+
+    # --- acknowledgements ---
+
+    @rule(data=st.data(), seq=st.integers(1, 400), how=st.sampled_from(["", "", "fork", "key"]))
+    def acknowledge(self, data: st.DataObject, seq: int, how: str) -> None:
+        """Of what the town has seen; of another history; by another key."""
+        self.count("acknowledge")
+        caller = self.with_session(data)
+        if caller is None:
+            return
+        seq = (seq - 1) % self.head_seq + 1
+        record = bytes(32) if how == "fork" else audit.record_hash(self.tape[seq - 1])
+        keys = self.oracle.keyset.keys
+        if how == "key":
+            keys = dataclasses.replace(keys, ack=keys.status)
+        old = seq <= self.oracle.acked
+        expected = {"fork": reasons.NOT_ALLOWED_TO_ISSUE, "key": reasons.BAD_SIGNATURE}.get(how, 0)
+        if how == "key" and old:
+            expected = session.OK  # nothing new, whoever says it
+        self._bring_ack(caller, keys, Head(LOCK_ID, 1, seq, record), expected)
+
+    @rule(data=st.data(), ahead=st.integers(1, 1000))
+    def acknowledge_the_future(self, data: st.DataObject, ahead: int) -> None:
+        """The lock was restored from an old image, or somebody lies."""
+        self.count("acknowledge_the_future")
+        caller = self.with_session(data)
+        if caller is not None:
+            head = Head(LOCK_ID, 1, self.head_seq + ahead, bytes(32))
+            expected = reasons.NOT_ALLOWED_TO_ISSUE
+            self._bring_ack(caller, self.oracle.keyset.keys, head, expected)
+
+    def _bring_ack(self, caller: Caller, keys: TownKeys, head: Head, expected: int) -> None:
+        faulty = self.is_faulty()
+        reason, value = self.ask(caller, session.REQUEST_ACK, keys.acknowledge(head))
+        assert reason == expected
+        entries = []
+        if reason == session.OK:
+            self.oracle.acked = max(self.oracle.acked, head.seq)
+            assert value == self.oracle.acked
+        elif reason == reasons.NOT_ALLOWED_TO_ISSUE:
+            fork = audit.DOOR_LOCK_ALARM, audit.ALARM_FORK, audit.SOURCE_NONE, None, None
+            entries = [fork]
+        self.expect_after(entries, faulty)
 
     # --- what must always be so ---
 

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, rule
 from nacl.signing import SigningKey
 
-from protocol import audit, pin, reasons, session, statuslist
-from protocol.audit import Head
+from protocol import audit, reasons, session, statuslist
 from protocol.lockconfig import DoorConfig
-from protocol.pin import Pin
-from simulator.town_keys import TownKeys, aes
+from simulator.town_keys import TownKeys
 from tests.firmware.model.base import DAY_S, KEYS_MADE, keyset_paper, kid_of
 from tests.firmware.model.oracle import (
     NOTHING,
@@ -95,6 +93,18 @@ class Papers(Visits):
     def bad_keyset(self, how: str) -> KeysetPaper:
         """What no lock may take."""
         self.count("bad_keyset")
+        paper = self._bad_keyset(how)
+        self._offer(self._bring_keyset, paper)
+        return paper
+
+    def _offer(self, bring: Any, paper: Any) -> None:
+        """A gateway carries one paper in a session of its own."""
+        caller = self.keeper()
+        if caller.is_open:
+            bring(caller, paper)
+        self.leave(caller)
+
+    def _bad_keyset(self, how: str) -> KeysetPaper:
         keys = self.newest.keys
         if how == "both roots":
             return self._made(dataclasses.replace(keys, roots=(self.fresh_key(), self.fresh_key())))
@@ -108,6 +118,7 @@ class Papers(Visits):
         self.count("carry_keyset")
         caller = self.with_session(data)
         if caller is not None:
+            self._bring_keyset(caller, paper)
             self._bring_keyset(caller, paper)
 
     def _bring_keyset(self, caller: Caller, paper: KeysetPaper) -> None:
@@ -137,8 +148,11 @@ class Papers(Visits):
         self.count("bad_configuration")
         keys = self.newest.keys
         if how == "other lock":
-            return self._config(keys.config, (GROUP,), DoorConfig(), "bbbbbbbb")
-        return self._config(keys.booking, (GROUP,), DoorConfig())
+            paper = self._config(keys.config, (GROUP,), DoorConfig(), "bbbbbbbb")
+        else:
+            paper = self._config(keys.booking, (GROUP,), DoorConfig())
+        self._offer(self._bring_config, paper)
+        return paper
 
     def _config(
         self, signer: SigningKey, groups: tuple[str, ...], door: DoorConfig, lock_id: str = LOCK_ID
@@ -153,6 +167,7 @@ class Papers(Visits):
         self.count("carry_configuration")
         caller = self.with_session(data)
         if caller is not None:
+            self._bring_config(caller, paper)
             self._bring_config(caller, paper)
 
     def _bring_config(self, caller: Caller, paper: ConfigPaper) -> None:
@@ -179,17 +194,21 @@ class Papers(Visits):
 
     @rule(
         target=STATUSES,
-        how=st.sampled_from(["booking", "staff", "emergency"]),
+        how=st.sampled_from(["booking", "booking", "staff", "emergency"]),
         audience=st.sampled_from([None, LOCK_ID, GROUP]),
-        ago=st.sampled_from([0, 600, DAY_S, 30 * DAY_S]),
+        ago=st.sampled_from([0, 0, 600, DAY_S]),
+        key=KEYS_MADE,
     )
-    def revoke_all(self, how: str, audience: str | None, ago: int) -> StatusPaper:
+    def revoke_all(self, how: str, audience: str | None, ago: int, key: Key) -> StatusPaper:
         """min_iat: everything that a key issued, for an audience or all, before a moment."""
         self.count("revoke_all")
+        self.pass_ms(2000)
         row = kid_of(getattr(self.newest.keys, how)), audience
         if row in self.rows or len(self.rows) < MAX_ROWS:
             self.rows[row] = max(self.rows.get(row, 0), self.town.now - ago)
-        return self._publish()
+        paper = self._publish()
+        self.visit(key, session.COMMAND_UNLOCK)
+        return paper
 
     def _publish(self) -> StatusPaper:
         kept_s = 0
@@ -218,17 +237,28 @@ class Papers(Visits):
         """A list under an issuer's key."""
         self.count("bad_status")
         keys = dataclasses.replace(self.newest.keys, status=self.newest.keys.booking)
-        return self._status(keys, self.newest_status.kept_from_s)
+        paper = self._status(keys, self.newest_status.kept_from_s)
+        self._offer(self._bring_status, paper)
+        return paper
 
-    @rule(data=st.data(), paper=STATUSES, parts=st.integers(1, 3), all_of_it=st.booleans())
-    def carry_status(
-        self, data: st.DataObject, paper: StatusPaper, parts: int, all_of_it: bool
-    ) -> None:
-        """In parts, from any outbox; the carrier may walk away in the middle."""
+    @rule(
+        data=st.data(),
+        paper=STATUSES,
+        parts=st.integers(1, 3),
+        stops=st.sampled_from(["", "", "leaves", "rotates"]),
+    )
+    def carry_status(self, data: st.DataObject, paper: StatusPaper, parts: int, stops: str) -> None:
+        """In parts, from any outbox; midway the carrier leaves, or brings a new status key."""
         self.count("carry_status")
         caller = self.with_session(data)
-        if caller is not None:
-            self._bring_status(caller, paper, parts, all_of_it)
+        if caller is None:
+            return
+        self._bring_status(caller, paper, parts, not stops)
+        if stops == "rotates":
+            self.newest = self._made(self._changed("status"))
+            self.all_keysets.append(self.newest)
+            self._bring_keyset(caller, self.newest)
+            self._bring_status(caller, paper, parts)
 
     def _bring_status(
         self, caller: Caller, paper: StatusPaper, parts: int = 1, all_of_it: bool = True
@@ -441,68 +471,14 @@ class Papers(Visits):
         assert caller.may_greet
         return self.present_to(caller, key, command)
 
-    # --- acknowledgements ---
-
-    @rule(data=st.data(), seq=st.integers(1, 400), how=st.sampled_from(["", "", "fork", "key"]))
-    def acknowledge(self, data: st.DataObject, seq: int, how: str) -> None:
-        """Of what the town has seen; of another history; by another key."""
-        self.count("acknowledge")
-        caller = self.with_session(data)
-        if caller is None:
-            return
-        seq = (seq - 1) % self.head_seq + 1
-        record = bytes(32) if how == "fork" else audit.record_hash(self.tape[seq - 1])
-        keys = self.oracle.keyset.keys
-        if how == "key":
-            keys = dataclasses.replace(keys, ack=keys.status)
-        old = seq <= self.oracle.acked
-        expected = {"fork": reasons.NOT_ALLOWED_TO_ISSUE, "key": reasons.BAD_SIGNATURE}.get(how, 0)
-        if how == "key" and old:
-            expected = session.OK  # nothing new, whoever says it
-        self._bring_ack(caller, keys, Head(LOCK_ID, 1, seq, record), expected)
-
-    @rule(data=st.data(), ahead=st.integers(1, 1000))
-    def acknowledge_the_future(self, data: st.DataObject, ahead: int) -> None:
-        """The lock was restored from an old image, or somebody lies."""
-        self.count("acknowledge_the_future")
-        caller = self.with_session(data)
-        if caller is not None:
-            head = Head(LOCK_ID, 1, self.head_seq + ahead, bytes(32))
-            expected = reasons.NOT_ALLOWED_TO_ISSUE
-            self._bring_ack(caller, self.oracle.keyset.keys, head, expected)
-
-    def _bring_ack(self, caller: Caller, keys: TownKeys, head: Head, expected: int) -> None:
-        faulty = self.is_faulty()
-        reason, value = self.ask(caller, session.REQUEST_ACK, keys.acknowledge(head))
-        assert reason == expected
-        entries = []
-        if reason == session.OK:
-            self.oracle.acked = max(self.oracle.acked, head.seq)
-            assert value == self.oracle.acked
-        elif reason == reasons.NOT_ALLOWED_TO_ISSUE:
-            fork = audit.DOOR_LOCK_ALARM, audit.ALARM_FORK, audit.SOURCE_NONE, None, None
-            entries = [fork]
-        self.expect_after(entries, faulty)
-
-    # --- PINs are given out ---
-
-    @rule(
-        target=PINS,
-        quarters=st.integers(-6, 4),
-        length=st.sampled_from([1, 4, 8, 48]),
-        serial=st.integers(0, 31),
-    )
-    def give_pin(self, quarters: int, length: int, serial: int) -> GivenPin:
-        self.count("give_pin")
-        starts_at = (self.town.now // pin.QUARTER_S + quarters) * pin.QUARTER_S
-        given, epoch = Pin(starts_at, length, serial), max(self.oracle.keyset.epochs)
-        kdk = self.oracle.keyset.keys.kdk(self.town.enrolment, epoch)
-        digits = pin.encode(aes(pin.pin_key(kdk)), LOCK_ID, given)
-        return GivenPin(digits, given, pin.name(LOCK_ID, given), epoch)
+    # --- PINs are withdrawn ---
 
     @rule(target=STATUSES, given=PINS)
     def withdraw_pin(self, given: GivenPin) -> StatusPaper:
         self.count("withdraw_pin")
+        return self.withdraw(given)
+
+    def withdraw(self, given: GivenPin) -> StatusPaper:
         self.withdrawn[given.name] = given.pin.ends_at
         return self._publish()
 

@@ -79,6 +79,9 @@ class Visits(LockModel):
         self.count("book_otherwise")
         key = self._unusual(window[0], sum(window), how, week)
         self.visit(key, command)
+        if key.token.once:
+            self.visit(key, session.COMMAND_LOCK)
+            self.visit(key, command)
         return key
 
     def _unusual(self, begins: int, ends: int, how: str, week: Weekly) -> Key:
@@ -92,6 +95,18 @@ class Visits(LockModel):
 
     def _for_group(self, begins: int, ends: int, how: str = "booking") -> Key:
         return self.issue(begins, ends, how, audience=GROUP)
+
+    @rule(
+        target=KEYS_MADE,
+        length=st.sampled_from([30, 600, 9 * 3600]),
+        command=st.sampled_from([session.COMMAND_HOLD_OPEN, session.COMMAND_EVACUATE]),
+    )
+    def hold_open(self, length: int, command: int) -> Key:
+        """For an event: no longer than the key, and not in doubt about the time."""
+        self.count("hold_open")
+        key = self.issue(-60, length, permissions=HOLDS)
+        self.visit(key, command)
+        return key
 
     @rule(target=KEYS_MADE, key=KEYS_MADE, by=st.integers(1, 7200))
     def extend(self, key: Key, by: int) -> Key:
@@ -107,6 +122,8 @@ class Visits(LockModel):
     def make_bad(self, kind: str) -> Key:
         """Keys that no honest town gives out."""
         self.count("make_bad")
+        for usual in ("forged", "stolen"):
+            self.visit(self._bad(usual), session.COMMAND_UNLOCK)
         key = self._bad(kind)
         self.visit(key, session.COMMAND_UNLOCK)
         return key
