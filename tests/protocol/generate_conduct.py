@@ -126,6 +126,9 @@ def offer_cases() -> list[tuple]:
         ("an older version", [], [], {"version": 3}),
         ("another lock's", held, rows, {"lock_id": OTHER_LOCK}),
         ("an entry in force is missing", [past, now], rows, {}),
+        ("one that ends this hour is missing", [past, later], rows, {"kept": 0}),
+        ("one that ended long ago is missing", [now, later], rows, {"kept": 0, "more": -(1 << 14)}),
+        ("one that ends in years is missing", [now, later], rows, {"kept": 0, "more": ~(1 << 14)}),
         ("the first is missing", [now, later], rows, {}),
         ("a past one is missing, rightly", [now, later], rows, {"kept": -1}),
         ("kept from this very hour", [now, later], rows, {"kept": 0}),
@@ -146,7 +149,10 @@ def offer_cases() -> list[tuple]:
 def offer_row(why: str, entries: list, rows: list, changed: dict[str, Any]) -> dict[str, Any]:
     """A lock that holds version 4 and whose clock says _HOUR is brought version 5."""
     _, _, held_rows, _ = offer_cases()[0]
-    held = make_list(4, [(name_of(1), -2), (name_of(5), 0), (name_of(9), 30)], held_rows)
+    names = [(name_of(1), -2), (name_of(5), 0), (name_of(9), 30)]
+    if "more" in changed:
+        names.append((name_of(2), changed["more"]))
+    held = make_list(4, names, held_rows)
     lock_id = changed.get("lock_id", LOCK)
     brought = make_list(changed.get("version", 5), entries, rows, changed.get("kept"), lock_id)
     piece = bytearray(brought[1])
