@@ -7,7 +7,7 @@ from firmware.core.timekeeper import TimeKeeper
 from protocol import cose, reasons, statuslist
 from protocol.session import OK
 from protocol.signedtime import SignedTime
-from protocol.timebound import to_wire
+from protocol.timebound import FOREVER, from_wire, to_wire
 from tests.firmware.test_chip_fuzz import RamStorage
 from tests.protocol.support import unhex, vectors
 
@@ -71,3 +71,15 @@ def offer(store, row, name, kids):
     document = cose.encode(bytes(4), payload, bytes(64))
     entries = unhex(row[name + "_entries"])
     return store.take_part(document, 0, entries, row["lo"], lambda signed: True)[0]
+
+
+class TestTheEndOfTime(unittest.TestCase):
+    def test_lock_told_the_last_second_of_all_never_writes_for_ever(self):
+        ticks = [0]
+        clock = TimeKeeper(lambda: ticks[0], StoppedRtc(), 0, None)
+        last = FOREVER - 1
+        self.assertTrue(clock.take(SignedTime("kitaguch", bytes(16), last, 0), 0))
+        ticks[0] = 86_400_000
+        wire = to_wire(clock.now())
+        self.assertEqual(wire, [last, None])
+        self.assertEqual(to_wire(from_wire(*wire)), wire)
