@@ -13,6 +13,8 @@ HASH_BYTES = 32
 MAC_BYTES = 16
 AES_BLOCK_BYTES = 16
 _BLOCK_BYTES = 64
+_INNER_PAD = int.from_bytes(b"\x36" * _BLOCK_BYTES, "big")  # integers: no loop, less garbage
+_OUTER_PAD = int.from_bytes(b"\x5c" * _BLOCK_BYTES, "big")
 
 
 class Crypto:
@@ -42,9 +44,9 @@ def hmac_sha256(key: bytes, *parts: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104) over the concatenation of `parts`: 32 bytes."""
     if len(key) > _BLOCK_BYTES:
         key = sha256(key)
-    padded = key + bytes(_BLOCK_BYTES - len(key))
-    inner = sha256(bytes(b ^ 0x36 for b in padded), *parts)
-    return sha256(bytes(b ^ 0x5C for b in padded), inner)
+    padded = int.from_bytes(key + bytes(_BLOCK_BYTES - len(key)), "big")
+    inner = sha256((padded ^ _INNER_PAD).to_bytes(_BLOCK_BYTES, "big"), *parts)
+    return sha256((padded ^ _OUTER_PAD).to_bytes(_BLOCK_BYTES, "big"), inner)
 
 
 def hkdf_sha256(secret: bytes, info: bytes, length: int = HASH_BYTES, salt: bytes = b"") -> bytes:

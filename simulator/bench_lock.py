@@ -127,7 +127,7 @@ began = gc.mem_alloc()
 ed25519.verify(key, signed, signature)
 garbage_bytes = gc.mem_alloc() - began
 gc.enable()
-row = keyset.IssuerKey(key, keyset.ROLE_BOOKING, 127, 86400, 86400)
+row = keyset.IssuerKey(key, case["role"], 127, 86400, 86400)
 believed = keyset.Keyset("bench", 1, 0, [row], {{}}, ())
 trust = verify.Trust(case["lock_id"], believed, {{1: kdk}}, statuslist.empty(case["lock_id"]))
 crypto, now = Crypto(ed25519.verify, None, None), TimeBound(case["now"], case["now"])
