@@ -143,6 +143,8 @@ def offer_cases() -> list[tuple]:
         ("a row for all became one for a lock", held, [(booking, LOCK, NOON), old], {}),
         ("not the entries of the digest", held, rows, {"flip": 1}),
         ("fewer entries than counted", held, rows, {"cut": 8}),
+        ("more entries than counted", held, rows, {"count": 2}),
+        ("half an entry at the end", held, rows, {"cut": 4}),
     ]
 
 
@@ -155,6 +157,7 @@ def offer_row(why: str, entries: list, rows: list, changed: dict[str, Any]) -> d
     held = make_list(4, names, held_rows)
     lock_id = changed.get("lock_id", LOCK)
     brought = make_list(changed.get("version", 5), entries, rows, changed.get("kept"), lock_id)
+    brought[0].count = changed.get("count", brought[0].count)
     piece = bytearray(brought[1])
     if "flip" in changed:
         piece[5] ^= changed["flip"]

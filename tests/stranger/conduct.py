@@ -39,9 +39,9 @@ def offered(
         return OK, False
     if brought.kept_from_hour * HOUR_S > lo or not _keeps_rows(held, brought, kids):
         return MALFORMED, False
-    if len(piece) < 8 * brought.count:
-        return OK, False  # a part; more is wanted
     try:
+        if len(split(piece)) < brought.count:
+            return OK, False  # a part; more is wanted
         good = whole(brought, piece)
     except Refused:
         return MALFORMED, False
