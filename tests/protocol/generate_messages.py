@@ -14,7 +14,7 @@ from tests.protocol.support import LOCK, NOON
 
 _HASH = bytes(32)
 _BEYOND = 1 << 64
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "HELLO": [1],
     "CHALLENGE": [1, LOCK, LOCK_NONCE, [NOON, NOON + 2], 1, 4, 2, [3], 182],
     "PRESENTATION": [HOLDER_NONCE, issue(), 1],
@@ -36,7 +36,7 @@ TAKEN = (
     ("REFUSAL", "the first reason", 0, 1),
     ("REFUSAL", "the last one without MAC", 0, 31),
 )
-REFUSED = (
+REFUSED: tuple[tuple[str, str, int, Any], ...] = (
     ("HELLO", "a version below zero", 0, -1),
     ("CHALLENGE", "a version that is no number", 0, True),
     ("CHALLENGE", "a lock id of 7 letters", 1, LOCK[:7]),

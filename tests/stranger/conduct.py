@@ -40,7 +40,7 @@ def offered(
     if brought.kept_from_hour * HOUR_S > lo or not _keeps_rows(held, brought, kids):
         return MALFORMED, False
     try:
-        if len(split(piece)) < brought.count:
+        if len(split(piece)) < brought.number:
             return OK, False  # a part; more is wanted
         good = whole(brought, piece)
     except Refused:

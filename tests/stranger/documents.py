@@ -218,7 +218,7 @@ class Header(NamedTuple):
     issued_at: int
     kept_from_hour: int
     rows: list[tuple[bytes, str | None, int]]
-    count: int
+    number: int
     digest: bytes
 
 
@@ -251,7 +251,7 @@ def split(entries: bytes) -> list[bytes]:
 
 def whole(found: Header, entries: bytes) -> bool:
     same = hashlib.sha256(entries).digest() == found.digest
-    return len(split(entries)) == found.count and same
+    return len(split(entries)) == found.number and same
 
 
 def merged(held: bytes, found: Header, additions: bytes) -> bytes:
