@@ -280,7 +280,7 @@ class LockModel(RuleBasedStateMachine):
     def keeper(self) -> Caller:
         """A gateway's link; its session is open unless every slot was taken."""
         caller = self.arrive(247)
-        key = self.issue(-60, 3600, "staff", permissions=tokens.MAINTAIN)
+        key = self.issue(-60, 3600, "staff", permissions=tokens.MAINTAIN | tokens.UNLOCK)
         self.present_to(caller, key, session.COMMAND_SYNC)
         return caller
 

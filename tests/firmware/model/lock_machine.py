@@ -228,7 +228,7 @@ class LockMachine(Papers):
         if caller is None or caller.key is None:
             return
         faulty, standing = self.is_faulty(), self.standing(caller)
-        if not caller.key.token.permissions & tokens.MAINTAIN:
+        if (tokens.MAINTAIN | tokens.UNLOCK) & ~caller.key.token.permissions:
             standing = reasons.SCOPE
         reason, _ = self.ask(caller, session.REQUEST_CLEAR_KEYPAD, None)
         if standing != session.OK:
