@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -209,25 +210,21 @@ async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json
     offset_s = clock_offset(folder, plan.begins_at, int(time.time()))
     log.info("preparing the town in %s", root)
     locks = prepare(folder, plan, offset_s)
-    async with Supervisor(NAME, root, runtime_dir(os.environ)) as supervisor:
-        town = RunningTown(supervisor, folder, locks, offset_s)
-        try:
-            log.info(
-                "starting %d locks, the broker, the gateway, the cloud, the phones", len(locks)
-            )
-            await town.start()
-            report = await Script(town, calendars, plan.locked_rooms).run()
-            _tell(report, as_json)
-            if not once:
-                supervisor.meta["page"] = town.url("stage")
-                supervisor.publish()
-                click.echo(
-                    f"\n  the town is up: {town.url('stage')}\n  (Ctrl-C stops it)", err=True
-                )
-                await until_signal()
-                return EXIT_INTERRUPTED
-        finally:
-            town.clean_up()
+    supervisor = Supervisor(NAME, root, runtime_dir(os.environ))
+    town = RunningTown(supervisor, folder, locks, offset_s)
+    async with AsyncExitStack() as life:
+        life.callback(town.clean_up)  # last: programs that still run need their buses
+        await life.enter_async_context(supervisor)
+        log.info("starting %d locks, the broker, the gateway, the cloud, the phones", len(locks))
+        await town.start()
+        report = await Script(town, calendars, plan.locked_rooms).run()
+        _tell(report, as_json)
+        if not once:
+            supervisor.meta["page"] = town.url("stage")
+            supervisor.publish()
+            click.echo(f"\n  the town is up: {town.url('stage')}\n  (Ctrl-C stops it)", err=True)
+            await until_signal()
+            return EXIT_INTERRUPTED
     return EXIT_FAILED if report.failures else EXIT_OK
 
 

@@ -43,7 +43,7 @@ class RealDepth(Depth):
         super().__init__()
         self._lock_id = lock_id
         self._began_at = unix_s
-        self._offset_s = unix_s - int(time.time())
+        self._offset_s = 0
         self._folder = folder
         self._life = AsyncExitStack()
         self._unsaid: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
@@ -56,6 +56,7 @@ class RealDepth(Depth):
             await life.enter_async_context(self._stand.supervisor)
             self._trust(self._stand.enrol(self.keys.trust(), self._began_at), self._say)
             await self._stand.start_world()
+            self._offset_s = self._began_at - int(time.time())  # the evening begins only now
             await self._stand.post("/clock", {"offset_s": self._offset_s})
             await self._stand.start_lock()
             port = await self._start_broker()
@@ -63,6 +64,7 @@ class RealDepth(Depth):
             await self._start_gateway(port)
             phone = await self._stand.start_computer("phone", PHONE_ADDRESS)
             life.enter_context(on_computer(phone))
+            await self.need(self._knows_time, "the lock's record of the town's time")
             self._life = life.pop_all()
         return self
 

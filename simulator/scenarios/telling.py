@@ -62,13 +62,16 @@ def second_of(record: audit.Record) -> int:
 
 def happening(record: audit.Record) -> tuple[Any, ...]:
     """What must be the same at every depth: all but the time, and the chain over it."""
-    value = None if record.event == audit.TIME else record.value
-    return (record.seq, record.event, record.code, record.source, record.subject, value)
+    return (record.event, record.code, record.source, record.subject, record.value)
 
 
 def happenings(told: Told) -> list[tuple[Any, ...]]:
-    """The whole evening in this form."""
-    return [happening(record) for record in _readable(told)]
+    """The whole evening in this form, but for the lock's notes on its clock.
+
+    How often it was told the time, and how much narrower that made its doubt, depends on how long
+    things took.
+    """
+    return [happening(record) for record in _readable(told) if record.event != audit.TIME]
 
 
 def complaints(told: list[Told]) -> list[str]:

@@ -92,7 +92,8 @@ def test_everyone_is_told_what_they_must_hear(virtual: Told) -> None:
 
 def test_the_records_at_home_tell_the_evening(virtual: Told) -> None:
     records = virtual.decoded()
-    assert [telling.words(record) for record in records] == STORY
+    told = [telling.words(record) for record in records if record.event != audit.TIME]
+    assert told == STORY
     assert virtual.faults == []
 
 
@@ -150,7 +151,7 @@ def test_scenario_command_shows_the_story() -> None:
     assert done.return_value == EXIT_OK
     shown = json.loads(done.output)
     assert shown["ok"] and shown["depths"] == ["virtual"]
-    assert [each["text"] for each in shown["records"]] == STORY
+    assert [t for t in (each["text"] for each in shown["records"]) if t != "time set"] == STORY
 
 
 def test_scenario_command_fails_when_an_answer_is_wrong(

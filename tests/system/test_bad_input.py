@@ -428,12 +428,11 @@ async def test_records_that_no_lock_sealed_become_an_alarm_and_no_record(
     unharmed: LiveTown,
 ) -> None:
     """Acknowledged all the same: what can never be taken must not come again for ever."""
-    lock = unharmed.locks[0]
-    parcel = cbor.encode([lock, 1, 1, 1, 1, bytes(SALT_BYTES), b"hidden"])
+    parcel = cbor.encode(["aaaaaaaa", 1, 1, 1, 1, bytes(SALT_BYTES), b"hidden"])
     event = {
         "kind": "audit",
         "id": "forged-1",
-        "lock": lock,
+        "lock": unharmed.locks[0],
         "parcel": to_base64url(parcel),
         "seal": to_base64url(bytes(MAC_BYTES)),
     }

@@ -8,14 +8,23 @@ const REASONS = {
   NOT_YET_VALID: "reason.NOT_YET_VALID", EXPIRED: "reason.EXPIRED", REVOKED: "reason.REVOKED",
   WRONG_LOCK: "reason.WRONG_LOCK", BAD_SIGNATURE: "reason.BAD_SIGNATURE", BAD_MAC: "reason.BAD_MAC",
   UNKNOWN_ISSUER: "reason.UNKNOWN_ISSUER", TIME_UNKNOWN: "reason.TIME_UNKNOWN", SCOPE: "reason.SCOPE",
-  JAMMED: "reason.JAMMED", STORAGE: "reason.STORAGE",
+  JAMMED: "reason.JAMMED", STORAGE: "reason.STORAGE", SPENT: "reason.SPENT", FULL: "reason.FULL",
+  PIN_REFUSED: "reason.PIN_REFUSED", NOT_ALLOWED_TO_ISSUE: "reason.NOT_ALLOWED_TO_ISSUE",
 };
 const ALARMS = {
   jammed: "alarm.JAMMED", forced: "alarm.FORCED", held: "alarm.HELD", tamper: "alarm.TAMPER",
+  "wrong-code": "alarm.WRONG_CODE", "keypad-disabled": "alarm.KEYPAD_DISABLED",
+  "emergency-key": "alarm.EMERGENCY_KEY", evacuation: "alarm.EVACUATION", time: "alarm.TIME", fork: "alarm.FORK",
 };
+const OPERATIONS = {
+  unlock: ["good", "event.unlock"], lock: ["plain", "event.lock"],
+  "hold-open": ["good", "event.holdopen"], evacuate: ["alarm", "event.evacuate"],
+};
+const TIMES = { set: "event.timeset", reset: "event.timereset", checkpoint: "event.timenoted" };
+const NUMBERED = { StatusList: "event.list", Keyset: "event.keyset", Config: "event.config", Gap: "event.gap" };
 const PATHS = {
   offline: "source.HOLDER", relay: "source.REMOTE", auto: "source.AUTO", button: "source.BUTTON",
-  manual: "source.MANUAL",
+  manual: "source.MANUAL", keypad: "source.KEYPAD",
 };
 const COLUMNS = ["record.time", "record.door", "record.what", "record.who", "record.path", "record.chain"];
 
@@ -75,8 +84,10 @@ function chainText(isIntact) {
 /** [kind for colour, words] of a record. */
 function whatOf({ event, result, reason }) {
   switch (event) {
-    case "LockOperation":
-      return result === "unlock" ? ["good", t("event.unlock")] : ["plain", t("event.lock")];
+    case "LockOperation": {
+      const [kind, key] = OPERATIONS[result] || ["plain", "event.other"];
+      return [kind, t(key)];
+    }
     case "LockOperationError":
       return ["refused", `${t("event.refused")}: ${REASONS[reason] ? t(REASONS[reason]) : reason}`];
     case "DoorLockAlarm":
@@ -85,8 +96,14 @@ function whatOf({ event, result, reason }) {
       return ["plain", t(result === "open" ? "event.dooropen" : "event.doorclosed")];
     case "Boot":
       return ["plain", t("event.boot")];
-    case "StatusList":
-      return ["plain", t("event.list", { n: result })];
+    case "StatusList": case "Keyset": case "Config": case "Gap":
+      return ["plain", t(NUMBERED[event], { n: result })];
+    case "Time":
+      return ["plain", t(TIMES[result] || "event.timenoted")];
+    case "PinAttempt":
+      return ["plain", t("event.pin")];
+    case "Keypad":
+      return ["plain", t("event.keypadcleared")];
     default:
       return ["plain", `${t("event.other")} ${event}`];
   }
