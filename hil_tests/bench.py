@@ -98,8 +98,8 @@ class Bench(ABC):
 
     @asynccontextmanager
     async def housekeeping(self) -> AsyncIterator[Housekeeping]:
-        """A gateway's session with the lock; its window leaves room for a clock in doubt."""
-        credential = self.credential(-3600, 3600, tokens.MAINTAIN)
+        """A keeper's session with the lock; its window leaves room for a clock in doubt."""
+        credential = self.credential(-3600, 3600, tokens.MAINTAIN | tokens.UNLOCK)
         async with LockLink(self.enrolment.lock_id) as link:
             keeper = Housekeeping(link, credential)
             await keeper.begin()

@@ -13,7 +13,7 @@ from protocol.forms import are_uints, is_bytes
 from protocol.session import OK, Outcome
 from protocol.shim import Any
 from protocol.timebound import FOREVER
-from protocol.token import MAINTAIN
+from protocol.token import MAINTAIN, UNLOCK
 
 MAX_RECORDS_PER_REPLY = 8  # a reply of about 1 kB: the heap has no large free pieces
 
@@ -25,8 +25,14 @@ _OPERATIONS = {
     session.COMMAND_EVACUATE: audit.OPERATION_EVACUATE,
 }
 _HOLDS = (session.COMMAND_HOLD_OPEN, session.COMMAND_EVACUATE)
-_KEEPERS_ONLY = (session.REQUEST_TOKEN, session.REQUEST_CLEAR_KEYPAD)
-_AFTER_OK_ONLY = (session.REQUEST_STATE, session.REQUEST_HEAD) + _KEEPERS_ONLY
+# What needs a good token, and which permissions. A gateway's token opens nothing, so it must not
+# help guessing PINs either: only who may unlock anyway clears the keypad.
+_AFTER_OK_ONLY = {
+    session.REQUEST_STATE: 0,
+    session.REQUEST_HEAD: 0,
+    session.REQUEST_TOKEN: MAINTAIN,
+    session.REQUEST_CLEAR_KEYPAD: MAINTAIN | UNLOCK,
+}
 
 
 class Asking:
@@ -145,7 +151,7 @@ class Access:
         """A session may be kept open for ever, but not beyond the rights that it began with."""
         if asking.reason != OK:
             return reasons.SCOPE
-        if operation in _KEEPERS_ONLY and not asking.token.permissions & MAINTAIN:
+        if _AFTER_OK_ONLY[operation] & ~asking.token.permissions:
             return reasons.SCOPE
         return verify.standing(self._lock.trust, self._lock.now(), asking.kid, asking.token)
 

@@ -55,7 +55,7 @@ def test_a_token_refused_too_often_still_opens_when_its_time_has_come(town: Town
 
 
 def keeper_with_open_session(town: Town) -> tuple[Peer, Credential]:
-    keeper = town.keeper()
+    keeper = town.staff()
     peer = town.connect()
     assert reason_of(peer.attempt(keeper, session.COMMAND_SYNC)) == session.OK
     return peer, keeper
@@ -96,3 +96,10 @@ def test_a_session_kept_open_has_no_rights_after_its_issuer_has_gone(town: Town)
     assert peer.request(session.REQUEST_KEYSET, document)[1:] == (session.OK, 2)
     assert clear_keypad(peer) == reasons.UNKNOWN_ISSUER
     assert peer.request(session.REQUEST_AUDIT, [0, 1])[1] == session.OK
+
+
+def test_a_stolen_gateway_does_not_help_guessing_pins(town: Town) -> None:
+    answer = town.bring(session.REQUEST_CLEAR_KEYPAD, None, by=town.keeper())
+    assert answer == (holder.REPLY, reasons.SCOPE, None)
+    answer = town.bring(session.REQUEST_CLEAR_KEYPAD, None, by=town.staff())
+    assert answer == (holder.REPLY, session.OK, None)

@@ -249,7 +249,8 @@ def test_an_emergency_key_can_be_withdrawn(town: Town) -> None:
 
 def test_the_same_request_again_ends_the_session(town: Town) -> None:
     """Each has a number: a recorded one is no second clearing of the keypad."""
-    peer = link(town)
+    peer = town.connect()
+    assert reason_of(peer.attempt(town.staff(), SYNC)) == session.OK
     assert peer.request(session.REQUEST_CLEAR_KEYPAD, None)[1] == session.OK
     before = town.lock.core.journal.head_seq
     peer.send(peer.sent)

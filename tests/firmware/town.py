@@ -84,10 +84,15 @@ class Town:
         """A gateway's housekeeping token."""
         return self.credential(permissions=tokens.MAINTAIN, signer=self.keys.staff)
 
-    def bring(self, operation: int, argument: Any) -> tuple[Any, ...]:
+    def staff(self) -> Credential:
+        """Of somebody who looks after the lock and may open it."""
+        permissions = tokens.MAINTAIN | tokens.UNLOCK
+        return self.credential(permissions=permissions, signer=self.keys.staff)
+
+    def bring(self, operation: int, argument: Any, by: Credential | None = None) -> tuple[Any, ...]:
         """One request of a keeper in a session of its own."""
         peer = self.connect()
-        event = peer.attempt(self.keeper(), session.COMMAND_SYNC)
+        event = peer.attempt(by or self.keeper(), session.COMMAND_SYNC)
         assert event[0] == holder.OUTCOME, event
         answer = peer.request(operation, argument)
         peer.leave()

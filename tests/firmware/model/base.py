@@ -32,6 +32,7 @@ from tests.firmware.model.world import World
 from tests.firmware.town import KEYS, LOCK_ID, START, TOWN, Town
 
 DAY_S = 86400
+STAFF = tokens.MAINTAIN | tokens.UNLOCK
 OPENS = (
     session.COMMAND_UNLOCK,
     session.COMMAND_UNLOCK_REMOTE,
@@ -86,6 +87,7 @@ class LockModel(RuleBasedStateMachine):
         self.left_out = 0  # refusals that the lock counts and has not told of
         self.may_retract = False
         self.lowest_bolt = 1.0
+        self.forks: list[tuple[int, bytes]] = []  # told of since the boot
         self.checked = set[bytes]()  # signatures found good under this keyset since the boot
         self.checks = 0
         self._wire_signatures()
@@ -281,9 +283,9 @@ class LockModel(RuleBasedStateMachine):
         return caller
 
     def keeper(self) -> Caller:
-        """A gateway's link; its session is open unless every slot was taken."""
+        """A link of staff; its session is open unless every slot was taken."""
         caller = self.arrive(247)
-        key = self.issue(-60, 3600, "staff", permissions=tokens.MAINTAIN)
+        key = self.issue(-60, 3600, "staff", permissions=STAFF)
         self.present_to(caller, key, session.COMMAND_SYNC)
         return caller
 

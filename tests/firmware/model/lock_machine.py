@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
 from firmware.core import door
+from firmware.core.adoption import MAX_FORKS
 from firmware.core.session import MAX_SLOTS
 from protocol import audit, lockstate, pin, reasons, session
-from protocol import token as tokens
 from protocol.audit import Head
 from protocol.pin import Pin
 from simulator.town_keys import TownKeys, aes
 from tests.firmware.model import counts
-from tests.firmware.model.base import BOOT, DAY_S, KEYS_MADE
+from tests.firmware.model.base import BOOT, DAY_S, KEYS_MADE, STAFF
 from tests.firmware.model.oracle import GivenPin
 from tests.firmware.model.papers import PINS, Papers
 from tests.firmware.model.people import Caller
@@ -73,6 +73,7 @@ class LockMachine(Papers):
         self.may_retract = False
         self.lowest_bolt = self.lock.door.bolt
         self.checked.clear()
+        self.forks.clear()
         self.lowest_lo = 0
         self.expect([] if faulty else [BOOT])
         self._after_restart()
@@ -226,7 +227,7 @@ class LockMachine(Papers):
         caller = self.with_session(data)
         if caller is None or caller.key is None:
             return
-        faulty, rights = self.is_faulty(), self.rights(caller, tokens.MAINTAIN)
+        faulty, rights = self.is_faulty(), self.rights(caller, STAFF)
         reason, _ = self.ask(caller, session.REQUEST_CLEAR_KEYPAD, None)
         if rights != session.OK:
             assert reason == rights
@@ -281,7 +282,9 @@ class LockMachine(Papers):
             assert value == self.oracle.acked
         elif reason == reasons.NOT_ALLOWED_TO_ISSUE:
             fork = audit.DOOR_LOCK_ALARM, audit.ALARM_FORK, audit.SOURCE_NONE, None, None
-            entries = [fork]
+            if (head.seq, head.record_hash) not in self.forks and len(self.forks) < MAX_FORKS:
+                entries = [fork]
+                self.forks.append((head.seq, head.record_hash))
         self.expect_after(entries, faulty)
 
     # --- what must always be so ---
