@@ -8,7 +8,7 @@ door and documents are handed in. What documents change is decided in adoption.p
 
 from firmware.core.adoption import Adoption
 from protocol import audit, reasons, session, verify
-from protocol.audit import Head
+from protocol.audit import AuditError, Head
 from protocol.forms import are_uints, is_bytes
 from protocol.session import OK, Outcome
 from protocol.shim import Any
@@ -160,7 +160,10 @@ class Access:
             return reasons.MALFORMED, None
         lock = self._lock
         records = lock.journal.read(argument[0], min(argument[1], MAX_RECORDS_PER_REPLY))
-        first = audit.decode_record(records[0]).seq if records else argument[0]
+        try:
+            first = audit.decode_record(records[0]).seq if records else argument[0]
+        except AuditError:  # whole by its CRC, but of no form of ours: another firmware wrote it
+            return reasons.STORAGE, None
         head = Head(lock.trust.lock_id, lock.journal.epoch, first, b"")
         salt = lock.crypto.random_bytes(audit.SALT_BYTES)
         kdk = lock.trust.kdks.get(epoch)

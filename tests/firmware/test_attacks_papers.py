@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from firmware.core import enrolment
-from protocol import audit, keyset, reasons, session
+from firmware.core import enrolment, journal
+from protocol import audit, holder, keyset, reasons, session
 from protocol.audit import Head
 from simulator.town_keys import JOURNAL_EPOCH, envelope
 from tests.firmware.town import KEYS, LOCK_ID, Town, identity
@@ -76,3 +76,12 @@ def test_an_acknowledgement_of_before_the_enrolment_is_no_fork(town: Town) -> No
     document = KEYS.acknowledge(Head(LOCK_ID, JOURNAL_EPOCH - 1, 1, bytes(32)))
     assert peer.request(session.REQUEST_ACK, document)[1] == reasons.NOT_ALLOWED_TO_ISSUE
     assert FORK not in events_of(town)
+
+
+def test_a_record_of_another_firmware_is_no_reason_to_restart() -> None:
+    town = Town()
+    slot = journal.encode_slot(b"\x83\x01\x02\x03")
+    name = "journal/00000001"
+    town.lock.storage.files[name] = slot + town.lock.storage.files[name][len(slot) :]
+    event = town.bring(session.REQUEST_AUDIT, [1, 5])
+    assert event == (holder.REPLY, reasons.STORAGE, None)
