@@ -3,11 +3,16 @@
 The request and the answer are JSON lines, so that any bench can send them over a raw REPL:
     from firmware.enrol import run; run('{"town": ..., "lock_id": ...}')
 Asking again for the same identity gives the same answer: the first one may have been lost.
+
+The radio is on while keys are made: without it an ESP32's random numbers are only pseudo-random
+(ESP-IDF, "Random Number Generation").
 """
 
 import binascii
 import json
 import os
+
+import bluetooth
 
 from firmware.core import enrolment, secrets
 from firmware.core import identity as identities
@@ -41,15 +46,23 @@ def _enrolled(wanted: dict, storage: FileStorage) -> Secrets:
     identity = _identity(wanted)
     if storage.read(identities.IDENTITY_FILE) is not None:
         return _again(identity, storage)
-    config = wanted.get("config")
-    crypto = Crypto(verify, os.urandom, aes)
     ChipRtc().set(identity.enrolled_time[0])
+    radio = bluetooth.BLE()
+    radio.active(True)
+    try:
+        return _newly(wanted, identity, storage)
+    finally:
+        radio.active(False)
+
+
+def _newly(wanted: dict, identity: Identity, storage: FileStorage) -> Secrets:
+    config = wanted.get("config")
     return enrolment.enrol(
         identity,
         binascii.unhexlify(wanted["keyset"]),
         None if config is None else binascii.unhexlify(config),
         storage,
-        crypto,
+        Crypto(verify, os.urandom, aes),
     )
 
 

@@ -116,7 +116,11 @@ def _schemas(models: set[type[BaseModel]]) -> dict[str, Any]:
     _, schema = models_json_schema(
         [(model, "validation") for model in ordered], ref_template=SCHEMA_REF
     )
-    return dict(sorted(schema.get("$defs", {}).items()))
+    found = dict(sorted(schema.get("$defs", {}).items()))
+    for each in found.values():
+        if "kind" in each["properties"]:  # a default to write; to read, what tells payloads apart
+            each["required"] = ["kind", *each.get("required", [])]
+    return found
 
 
 def rendered(channels: Mapping[str, ChannelLike], version: str) -> str:

@@ -9,7 +9,7 @@ from firmware.core.documents import DocumentStore
 from firmware.core.identity import CONFIG_NAME, KEYSET_NAME
 from protocol import audit, lockconfig, reasons, session, signedtime, statuslist, timebound, verify
 from protocol import keyset as keysets
-from protocol.audit import AuditError
+from protocol.audit import AuditError, Head
 from protocol.cose import CoseError
 from protocol.keyset import ROLE_ACK, ROLE_CONFIG, ROLE_STATUS, ROLE_TIME, KeysetError
 from protocol.lockconfig import LockConfigError
@@ -17,6 +17,8 @@ from protocol.session import OK
 from protocol.shim import Any, Callable
 from protocol.signedtime import SignedTimeError
 from protocol.statuslist import StatusListError
+
+MAX_FORKS = 8  # acknowledged histories that are not this lock's: alarms from one start to the next
 
 _UNREADABLE = (
     CoseError,
@@ -34,6 +36,7 @@ class Adoption:
 
     def __init__(self, lock: Any) -> None:
         self._lock = lock
+        self._forks = []  # what was told of since the start
         self._takers = {
             session.REQUEST_STATUS_PART: self._status_part,
             session.REQUEST_STATUS_DELTA: self._status_delta,
@@ -62,11 +65,12 @@ class Adoption:
         if newer.version > current.version:
             if not verify.verify_root(current, lock.crypto, signed, keysets.CONTEXT):
                 return reasons.BAD_SIGNATURE, None
-            if not current.may_be_followed_by(newer):
+            kdks = lock.kdks_under(newer) if current.may_be_followed_by(newer) else None
+            if kdks is None:
                 return reasons.NOT_ALLOWED_TO_ISSUE, None
             if not self._save(KEYSET_NAME, document, newer.version):
                 return reasons.STORAGE, None
-            lock.adopt_keyset(newer)
+            lock.adopt_keyset(newer, kdks)
         return OK, lock.trust.keyset.version
 
     def _config(self, asking: Any, document: Any) -> tuple:
@@ -174,15 +178,24 @@ class Adoption:
         signed, head = parsed
         if head.lock_id != lock.trust.lock_id:
             return reasons.WRONG_LOCK, None
+        if head.journal_epoch < lock.journal.epoch:
+            return reasons.NOT_ALLOWED_TO_ISSUE, None  # of before this lock was enrolled anew
         # An old one that fits is no news and costs no signature; one that does not fit is a fork.
         if head.seq <= lock.journal.acked_seq and not lock.journal.contradicts(head):
             return OK, lock.journal.acked_seq
         if not self._signed_by(ROLE_ACK, audit.ACK_CONTEXT)(signed):
             return reasons.BAD_SIGNATURE, None
         if not lock.journal.acknowledge(head):
-            lock.alarm(audit.ALARM_FORK, audit.SOURCE_NONE, None)
+            self._forked(head)
             return reasons.NOT_ALLOWED_TO_ISSUE, None
         return OK, lock.journal.acked_seq
+
+    def _forked(self, head: Head) -> None:
+        """Raise the alarm, once for each such document: whoever repeats it fills no journal."""
+        name = head.journal_epoch, head.seq, head.record_hash
+        if name not in self._forks and len(self._forks) < MAX_FORKS:
+            self._forks.append(name)
+            self._lock.alarm(audit.ALARM_FORK, audit.SOURCE_NONE, None)
 
     # --- helpers ---
 

@@ -37,8 +37,9 @@ def enrol(
     """Make keys, write everything; the new secrets. Raises EnrolmentError before any write."""
     keyset = _checked_keyset(identity, keyset_document, crypto)
     version = _checked_config(identity, config_document, keyset, crypto)
-    forget(storage)
     raw = secrets.make(crypto.random_bytes)
+    _check_vaults(identity, keyset, Secrets(raw))
+    forget(storage)
     storage.write(secrets.SECRET_FILE, raw)
     DocumentStore(storage, identities.KEYSET_NAME).save(keyset_document, keyset.version)
     if config_document is not None:
@@ -72,6 +73,14 @@ def _checked_keyset(identity: Identity, document: bytes, crypto: Crypto) -> Keys
     if not believed.may_be_followed_by(keyset):
         raise EnrolmentError("the keyset is another town's, or names two other roots")
     return keyset
+
+
+def _check_vaults(identity: Identity, keyset: Keyset, made: Secrets) -> None:
+    """A key that nothing can be agreed with would keep this lock from ever starting."""
+    try:
+        made.kdks(identity.lock_id, keyset)
+    except ValueError:
+        raise EnrolmentError("the keyset names a vault's key of small order")
 
 
 def _checked_config(

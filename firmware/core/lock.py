@@ -173,10 +173,17 @@ class Lock:
 
     # --- documents ---
 
-    def adopt_keyset(self, keyset: Keyset) -> None:
-        """A newer keyset, stored already, counts from now on."""
+    def kdks_under(self, keyset: Keyset) -> dict | None:
+        """{vault epoch: kdk}; None when a vault's key is one that nothing can be agreed with."""
+        try:
+            return self._secrets.kdks(self.trust.lock_id, keyset)
+        except ValueError:
+            return None
+
+    def adopt_keyset(self, keyset: Keyset, kdks: dict) -> None:
+        """A newer keyset, stored already, counts from now on; `kdks` as `kdks_under` gives them."""
         self.trust.keyset = keyset
-        self.trust.kdks = self._secrets.kdks(self.trust.lock_id, keyset)
+        self.trust.kdks = kdks
         self.trust.remembered.forget()
         self.statuses.abandon()
         self._clock.raise_lo(keyset.issued_at)

@@ -248,7 +248,7 @@ def _said(answer: SignedTime, under_way_ms: int) -> TimeBound:
 
 
 def _bound(lo: int, hi: int) -> TimeBound:
-    lo = min(lo, FOREVER)
+    lo = min(lo, FOREVER - 1)  # no record or message can hold more
     return TimeBound(lo, min(max(lo, hi), FOREVER))
 
 

@@ -7,7 +7,10 @@ so no error of the flash leaves this module.
 
 import os
 
-MAX_FILES = 8  # tables of keys long gone must not fill the flash
+# Tables of keys long gone must not fill the flash. Those of the largest keyset (16 keys, two roots)
+# and the base point's must have room: else whoever brings documents under one key after the other
+# makes the lock build and write tables without end.
+MAX_FILES = 20
 
 
 class FlashTables:

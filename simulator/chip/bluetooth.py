@@ -96,6 +96,9 @@ class BLE:
         return self._on
 
     def _switch_on(self) -> None:
+        if not link.has_board():  # as during enrolment: a radio that nobody hears
+            self._on = True
+            return
         self._mac = link.request(ops.BLE_ON, self._settings["gap_name"])
         link.on_radio = self._event
         link.start_pump()
@@ -103,7 +106,8 @@ class BLE:
         self._ask(ops.BLE_MTU, struct.pack(">H", self._settings["mtu"]))
 
     def _switch_off(self) -> None:
-        self._ask(ops.BLE_OFF)
+        if link.has_board():
+            self._ask(ops.BLE_OFF)
         self._on = False
         link.on_radio = None
 

@@ -149,6 +149,16 @@ def test_a_gateway_without_the_right_to_open_opens_nothing(town: Town) -> None:
         assert visit(town, keeper, command) == reasons.SCOPE
 
 
+def test_a_housekeeper_that_was_refused_has_no_link(town: Town) -> None:
+    """Its key may be good tomorrow: today nobody is nested, and no slot is kept for it."""
+    peer = town.connect()
+    early = town.credential(begins=600, permissions=tokens.MAINTAIN, signer=KEYS.staff)
+    assert reason_of(peer.attempt(early, SYNC)) == reasons.NOT_YET_VALID
+    stolen = Credential(town.credential().raw_token, {LOCK_ID: bytes(32)})
+    assert peer.attempt(stolen, UNLOCK) == (holder.ADVISORY, reasons.BAD_MAC)
+    assert peer.attempt(town.credential(), UNLOCK) == ("silence",)
+
+
 # --- hold open ---
 
 

@@ -11,6 +11,7 @@ from firmware.hal.storage import FileStorage
 from protocol import cose, reasons, statuslist
 from protocol.session import OK
 from protocol.statuslist import ENTRY_BYTES, HOUR_S, StatusHeader
+from protocol.timebound import FOREVER
 from tests.firmware.chips import status_lists as lists
 from tests.firmware.chips.status_lists import (
     HOUR,
@@ -383,11 +384,11 @@ def test_nothing_reads_or_writes_more_than_a_chunk_at_once(
 
 
 def test_the_largest_header_fits(store: StatusStore) -> None:
-    huge = (1 << 64) - 1
-    rows = [[bytes([n]) * 4, "+" + LOCK, huge] for n in range(statuslist.MAX_MIN_IAT_ROWS)]
+    huge, latest = (1 << 64) - 1, FOREVER - 1
+    rows = [[bytes([n]) * 4, "+" + LOCK, latest] for n in range(statuslist.MAX_MIN_IAT_ROWS)]
     raw = pack(entries(1))
     digest = statuslist.sha256(raw)
-    document = lists.document(StatusHeader(LOCK, huge, huge, 0, rows, 1, digest))
+    document = lists.document(StatusHeader(LOCK, huge, latest, 0, rows, 1, digest))
     assert MAX_DOCUMENT_BYTES // 2 < len(document) < MAX_DOCUMENT_BYTES - 30
     assert bring(store, document, raw) == (OK, None)
     assert store.current.header.min_iat[15] == tuple(rows[15])

@@ -118,6 +118,8 @@ def refused_tokens() -> list[dict[str, str]]:
         (why, sign("booking", cbor.encode({**claims, **changed})))
         for why, changed in (
             ("a claim too many", {1: "issuer"}),
+            ("a claim before the first", {2: "subject"}),
+            ("a claim behind the last", {10: b"nonce"}),
             ("window empty", {4: claims[5]}),
             ("audience in capitals", {3: "KITAGUCH"}),
             ("a group without its mark", {3: "gymnasiaa"}),
@@ -154,8 +156,10 @@ def refused_tokens() -> list[dict[str, str]]:
             ("a scope about another object", {9: cbor.encode([["gate", 1]])}),
         )
     ]
-    no_expiry = cbor.encode({name: value for name, value in claims.items() if name != 4})
-    rows.append(("no expiry", sign("booking", no_expiry)))
+    names = {4: "expiry", 3: "audience", 5: "beginning", 6: "issue", 7: "cti", 8: "cnf", 9: "scope"}
+    for claim, name in names.items():
+        without = {each: value for each, value in claims.items() if each != claim}
+        rows.append((f"no {name}", sign("booking", cbor.encode(without))))
     return [{"why": why, "token": data.hex()} for why, data in rows]
 
 
@@ -279,6 +283,7 @@ def refused_keysets(good: list) -> list[dict[str, str]]:
         good,
         ("a town without a name", 0, ""),
         ("a town with 33 letters", 0, "x" * 33),
+        ("a town with 33 letters of three bytes", 0, "町" * 33),
         ("version 0", 1, 0),
         ("a version that is no number", 1, True),
         ("a town that is no text", 0, b"sakura"),
@@ -295,6 +300,7 @@ def refused_keysets(good: list) -> list[dict[str, str]]:
         ("an ahead that is no number", 3, [[*key[:4], False]]),
         ("a vault's key of 31 bytes", 4, [[vault[0], bytes(31)]]),
         ("a vault's row of three", 4, [[*vault, 0]]),
+        ("a vault's row of one", 4, [vault[:1]]),
         ("a root of 31 bytes", 5, [roots[0], bytes(31)]),
         ("no vault", 4, []),
         ("three vaults", 4, [[1, vault[1]], [2, vault[1]], [3, vault[1]]]),
@@ -316,7 +322,7 @@ def lockconfig_vectors() -> dict[str, Any]:
     other = LockConfig(LOCK, 7, T1, [], loose)
     # One figure at each of its bounds, and as many groups as there may be.
     bounds = {row[0]: row[1 + figure % 2] for figure, row in lockconfig.FIGURES.items()}
-    many = LockConfig(LOCK, 1 << 63, (1 << 40) - 2, [GROUP] * 16, DoorConfig(**bounds))
+    many = LockConfig(LOCK, (1 << 53) - 1, (1 << 40) - 2, [GROUP] * 16, DoorConfig(**bounds))
     good = cbor.decode(lockconfig.encode(usual))
     return {
         "figures": [
@@ -338,6 +344,8 @@ def lockconfig_vectors() -> dict[str, Any]:
                 ("version 0", 1, 0),
                 ("a group without its mark", 3, ["gymnasia"]),
                 ("17 groups", 3, [GROUP] * 17),
+                ("a group with another mark", 3, ["-gymnasia"]),
+                ("a group that is no text", 3, [None]),
                 ("issued beyond any time", 2, timebound.FOREVER),
                 ("an unknown figure", 4, {99: 1}),
                 ("figures in a list", 4, []),

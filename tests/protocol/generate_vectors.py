@@ -29,6 +29,7 @@ from tests.protocol import (
     test_crypto,
 )
 from tests.protocol import generate_town as town
+from tests.protocol.generate_conduct import conduct_vectors
 from tests.protocol.generate_session import session_vectors, verdicts_vectors
 from tests.protocol.generate_town import KDK, issue, kid, public_key
 from tests.protocol.support import EPOCH, LOCK, OTHER_LOCK, TOWN
@@ -271,6 +272,7 @@ FILES = {
     "gatt": gatt_vectors,
     "claim": claim_vectors,
     "pin": pin_vectors,
+    "conduct": conduct_vectors,
 }
 
 

@@ -34,7 +34,7 @@ def exactly(length: int) -> st.SearchStrategy[bytes]:
 
 @st.composite
 def bounds(draw: Any) -> TimeBound:
-    lo = draw(st.integers(0, FOREVER))
+    lo = draw(TIMES)
     return TimeBound(lo, draw(st.integers(lo, FOREVER) | st.just(FOREVER)))
 
 
@@ -95,7 +95,7 @@ def issuer_keys() -> st.SearchStrategy[list[IssuerKey]]:
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=32),
     COUNTER,
-    UINT,
+    TIMES,
     issuer_keys(),
     st.dictionaries(st.integers(1, 255), exactly(32), min_size=1, max_size=2),
     st.lists(exactly(32), min_size=2, max_size=2, unique_by=keys.key_id),
@@ -112,7 +112,7 @@ FIGURES = st.fixed_dictionaries(
 )
 
 
-@given(ID_TEXT, COUNTER, UINT, st.lists(GROUP_IDS, max_size=16), FIGURES)
+@given(ID_TEXT, COUNTER, TIMES, st.lists(GROUP_IDS, max_size=16), FIGURES)
 def test_configurations(
     lock_id: str, version: int, issued_at: int, groups: list, figures: dict
 ) -> None:
@@ -125,7 +125,7 @@ def test_signed_time(lock_id: str, nonce: bytes, t: int, error_s: int) -> None:
     comes_back(SignedTime(lock_id, nonce, t, error_s), signedtime.encode, signedtime.decode)
 
 
-MIN_IAT = st.tuples(exactly(4), st.none() | ID_TEXT | GROUP_IDS, UINT)
+MIN_IAT = st.tuples(exactly(4), st.none() | ID_TEXT | GROUP_IDS, TIMES)
 
 
 @given(
@@ -133,7 +133,7 @@ MIN_IAT = st.tuples(exactly(4), st.none() | ID_TEXT | GROUP_IDS, UINT)
         StatusHeader,
         ID_TEXT,
         COUNTER,
-        UINT,
+        TIMES,
         UINT,
         st.lists(MIN_IAT, max_size=16),
         st.integers(0, statuslist.MAX_ENTRIES),

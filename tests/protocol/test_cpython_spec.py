@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.machine import values
 from kannuki import asyncapi, enrolment, messages
 from protocol import (
     audit,
@@ -117,6 +118,12 @@ def test_the_channels_are_those_of_the_messages() -> None:
     rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", section, re.MULTILINE)
     found = {channel: set(re.findall(r"`(\w+)`", payloads)) for channel, payloads in rows}
     assert found == {name: set(c.payloads) for name, c in messages.CHANNELS.items()}
+
+
+def test_the_errors_of_results_are_those_of_the_gateway() -> None:
+    section = PAGES["wire.md"].split("## 9. MQTT")[1].split("\n## ")[0]
+    said = {error for error in vars(values) if error.isupper() and getattr(values, error) == error}
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == said
 
 
 @pytest.mark.parametrize(

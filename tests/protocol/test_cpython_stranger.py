@@ -16,7 +16,7 @@ import nacl.signing
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.stranger import cbor, documents, lock, pin, wire
+from tests.stranger import cbor, conduct, documents, lock, pin, wire
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 
@@ -291,6 +291,28 @@ def test_deltas_and_hours():
     document, _, additions = cbor.decode(argument)
     documents.header(documents.envelope(document, "kannuki-status").payload)
     assert len(documents.split(additions)) == 10 and len(argument) == 230
+
+
+def test_what_a_lock_makes_of_signed_time():
+    for row in load("conduct")["answers"]:
+        # 50 ppm of drift add less than a second to such short ways: every second begun counts.
+        under_way_s = -(-row["under_way_ms"] * 1_000_050 // 1_000_000_000)
+        told = conduct.answered(tuple(row["known"]), row["t"], row["error_s"], under_way_s)
+        assert told == (row["taken"], row["alarm"], tuple(row["now"])), row["why"]
+    for row in load("conduct")["carried"]:
+        now = conduct.carried(tuple(row["known"]), row["issued_at"])
+        assert now == tuple(row["now"]), row["why"]
+
+
+def test_lists_offered_to_a_lock():
+    vectors = load("conduct")["offers"]
+    kids = {bytes.fromhex(kid) for kid in vectors["kids"]}
+    for row in vectors["rows"]:
+        held, brought = (documents.header(raw) for raw in unhex(row, "held", "brought"))
+        entries, piece = unhex(row, "held_entries", "brought_entries")
+        reason, taken = conduct.offered(held, entries, brought, piece, row["lo"], kids)
+        then = brought.version if taken else held.version
+        assert (reason, then) == (row["reason"], row["held_then"]), row["why"]
 
 
 def test_audit_records():

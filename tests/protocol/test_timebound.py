@@ -53,10 +53,16 @@ class TestWire(unittest.TestCase):
         self.assertEqual(timebound.to_wire(timebound.unknown()), [0, None])
 
     def test_bounds_come_back(self):
-        for lo, hi in ((0, 0), (5, 9), (7, FOREVER - 1), (7, FOREVER), (FOREVER, FOREVER)):
+        for lo, hi in ((0, 0), (5, 9), (7, FOREVER - 1), (7, FOREVER), (FOREVER - 1, FOREVER)):
             bound = TimeBound(lo, hi)
             seen = timebound.from_wire(*timebound.to_wire(bound))
             self.assertEqual((seen.lo, seen.hi), (lo, hi))
+
+    def test_no_time_on_the_wire_is_for_ever(self):
+        self.assertIsNone(timebound.from_wire(FOREVER, None))
+        self.assertFalse(timebound.is_time(FOREVER))
+        self.assertTrue(timebound.is_time(FOREVER - 1))
+        self.assertFalse(timebound.is_time(True))
 
     def test_there_is_one_way_to_say_that_nobody_knows(self):
         self.assertIsNone(timebound.from_wire(5, FOREVER))

@@ -127,7 +127,7 @@ class LockModel(RuleBasedStateMachine):
         return len(self.tape)
 
     def new_records(self) -> list[Entry]:
-        """Entries since the last look, but those about time; their chain checked up to the head."""
+        """Entries since the last look, but housekeeping; their chain checked up to the head."""
         journal, seq = self.lock.core.journal, self.head_seq
         raw: list[bytes] = []
         while journal.head_seq > seq + len(raw):
@@ -139,7 +139,7 @@ class LockModel(RuleBasedStateMachine):
         assert (self.head_seq, self.head_hash) == (journal.head_seq, journal.head_hash)
         found = self._without_ghosts(found)
         found = [record for record in found if not self._is_a_count(record)]
-        return [entry_of(record) for record in found if not self._is_about_time(record)]
+        return [entry_of(record) for record in found if not self._is_housekeeping(record)]
 
     def _is_a_count(self, record: audit.Record) -> bool:
         """Refusals that were not recorded one by one are told of later, once, or never."""
@@ -172,13 +172,17 @@ class LockModel(RuleBasedStateMachine):
             if ghosts and ghosts[0].seq == record.seq:
                 self.ghosts.remove(ghosts[0])
                 self.oracle.learn(record)
-                self._is_about_time(record)
+                self._is_housekeeping(record)
             else:
                 left.append(record)
         return left
 
-    def _is_about_time(self, record: audit.Record) -> bool:
-        """Time is written down when it is due; what it says must never go back."""
+    def _is_housekeeping(self, record: audit.Record) -> bool:
+        """Time is written down when it is due, and never goes back; refusals when they are many."""
+        if record.event == audit.LOCK_OPERATION_ERROR and record.value is not None:
+            self.oracle.left_out -= record.value
+            assert self.oracle.left_out >= 0
+            return True
         if record.event == audit.DOOR_LOCK_ALARM and record.code == audit.ALARM_TIME:
             assert self.world.may_alarm, "a false alarm about time"
             return True
@@ -346,7 +350,10 @@ class LockModel(RuleBasedStateMachine):
         assert (kind, outcome.reason) == (holder.OUTCOME, reason)
         if reason != session.OK and entries:
             entries = self._recorded_of(entries, faulty)
-        self.expect_after(entries, faulty)
+        if reason in (session.OK, reasons.STORAGE):
+            self.expect_after(entries, faulty)
+        else:
+            self._expect_refusal(key, entries, faulty)
         assert (outcome.head_seq, outcome.head_hash) == (self.head_seq, self.head_hash)
         if reason == reasons.NOT_YET_VALID:
             counts_next = window(key.token, now.lo)
@@ -358,6 +365,20 @@ class LockModel(RuleBasedStateMachine):
         if reason == session.OK:
             self._granted(key, command, now)
         return reason
+
+    def _expect_refusal(self, key: Key, entries: list[Entry], faulty: bool) -> None:
+        """On record, unless this holder has been refused again and again."""
+        found = self.new_records()
+        assert found in (entries, [])
+        lost = faulty and not self.fault
+        self.oracle.was_refused(key, self.lock.now_ms, bool(found) or lost)
+
+    def rights(self, caller: Caller, permission: int = 0) -> int:
+        """What an open session may still ask for with its key: OK or the reason that it is told."""
+        assert caller.key is not None
+        if not caller.granted or caller.key.token.permissions & permission != permission:
+            return reasons.SCOPE
+        return self.oracle.standing(caller.key, self.now())
 
     def _granted(self, key: Key, command: int, now: TimeBound) -> None:
         assert key.credential.raw_token[-64:] in self.checked, "never checked under this keyset"

@@ -82,6 +82,7 @@ class LockMachine(Papers):
         assert core.journal.acked_seq <= oracle.acked
         oracle.acked = core.journal.acked_seq
         oracle.held_until_ms = -1
+        oracle.refused, oracle.left_out = [], 0
         oracle.keypad_rests_until_ms = self.lock.now_ms + oracle.rest_ms()
         assert not core.door.held_open
         assert core.now().lo >= self.floor
@@ -225,10 +226,10 @@ class LockMachine(Papers):
         caller = self.with_session(data)
         if caller is None or caller.key is None:
             return
-        faulty = self.is_faulty()
+        faulty, rights = self.is_faulty(), self.rights(caller, tokens.MAINTAIN)
         reason, _ = self.ask(caller, session.REQUEST_CLEAR_KEYPAD, None)
-        if not (caller.granted and caller.key.token.permissions & tokens.MAINTAIN):
-            assert reason == reasons.SCOPE
+        if rights != session.OK:
+            assert reason == rights
             self.expect([])
         elif faulty:
             assert reason == reasons.STORAGE

@@ -41,6 +41,7 @@ WEEK_S = 7 * 86400
 MONDAY_S = 4 * 86400
 RESTS_S = {3: 60, 4: 300, 5: 900}
 NEAR_S = 31 * 86400
+REFUSED_WITHIN_MS = 600_000 + 60_100  # the lock looks once a minute whether they are over
 Entry = tuple[int, int, int, bytes | None, int | None]  # event, code, source, subject, value
 
 
@@ -148,6 +149,8 @@ class Oracle:
     acked: int = 0
     keypad_rests_until_ms: int = 0
     held_until_ms: int = -1
+    refused: list[tuple[int, bytes]] = field(default_factory=list)  # (when, whose) of late
+    left_out: int = 0  # refusals that were counted and not recorded one by one
 
     # --- presentations ---
 
@@ -181,6 +184,25 @@ class Oracle:
         if command == session.COMMAND_HOLD_OPEN and self.hold_s(key, command, now) <= 0:
             return reasons.TIME_UNKNOWN
         return session.OK
+
+    def standing(self, key: Key, now: TimeBound) -> int:
+        """What has become, in an open session, of a key that was good at its start."""
+        reason = self.unproven(key)
+        if reason is None:
+            reason = session.OK if self._may_issue(key) else reasons.NOT_ALLOWED_TO_ISSUE
+        if reason == session.OK:
+            reason = self._time_reason(key, now)
+        if reason == session.OK and self._is_withdrawn(key):
+            return reasons.REVOKED
+        return reason
+
+    def was_refused(self, key: Key, at: int, is_recorded: bool) -> None:
+        """Of one token the first four in ten minutes are recorded, of sixteen tokens at once."""
+        self.refused = [each for each in self.refused if at - each[0] < REFUSED_WITHIN_MS]
+        mine = sum(1 for _, cti in self.refused if cti == key.token.cti)
+        assert is_recorded or mine >= 4 or len({cti for _, cti in self.refused}) >= 16
+        self.left_out += not is_recorded
+        self.refused.append((at, key.token.cti))
 
     def hold_s(self, key: Key, command: int, now: TimeBound) -> int:
         """How long this key holds the door open."""
@@ -254,13 +276,21 @@ class Oracle:
         return session.OK if trusted else reasons.BAD_SIGNATURE
 
     def status_answer(self, paper: StatusPaper, now: TimeBound) -> int:
-        """No list counts that dropped what the lock cannot know to be past."""
+        """No list counts that dropped what is not past, as far as the lock can know."""
         if paper.version <= self.status.version:
             return session.OK
-        if paper.kept_from_s > min(now.hi, max(now.lo, paper.issued_at)):
+        if paper.kept_from_s > min(now.hi, max(now.lo, paper.issued_at)) or self._gives_back(paper):
             return reasons.MALFORMED
         trusted = paper.signer == bytes(self.keyset.keys.status.verify_key)
         return session.OK if trusted else reasons.BAD_SIGNATURE
+
+    def _gives_back(self, paper: StatusPaper) -> bool:
+        """Whether it forgets what a row withdrew of a key that the lock believes."""
+        for (kid, audience), least in self.status.rows.items():
+            kept = max(paper.rows.get((kid, None), 0), paper.rows.get((kid, audience), 0))
+            if kid in self.keyset.roles and kept < least:
+                return True
+        return False
 
     # --- the keypad ---
 

@@ -141,6 +141,8 @@ class Papers(Visits):
         groups = (GROUP,) if grouped else ()
         self.newest_config = self._config(self.newest.keys.config, groups, door)
         self._tell()
+        self.visit(self.for_group(-600, 3600), session.COMMAND_UNLOCK)
+        self.visit(self.issue(0, 3600), session.COMMAND_UNLOCK)  # at the edge of its window
         return self.newest_config
 
     @rule(target=CONFIGS, how=st.sampled_from(["booking key", "other lock"]))
@@ -232,12 +234,17 @@ class Papers(Visits):
         signer = bytes(keys.status.verify_key)
         return StatusPaper(raw, entries, version, signer, now, kept_s, names, dict(self.rows))
 
-    @rule(target=STATUSES)
-    def bad_status(self) -> StatusPaper:
-        """A list under an issuer's key."""
+    @rule(target=STATUSES, how=st.sampled_from(["booking key", "gives back"]))
+    def bad_status(self, how: str) -> StatusPaper:
+        """A list under an issuer's key, or one by a thief who forgets every row of min_iat."""
         self.count("bad_status")
-        keys = dataclasses.replace(self.newest.keys, status=self.newest.keys.booking)
+        keys, rows = self.newest.keys, self.rows
+        if how == "booking key":
+            keys = dataclasses.replace(keys, status=keys.booking)
+        else:
+            self.rows = {}
         paper = self._status(keys, self.newest_status.kept_from_s)
+        self.rows = rows
         self._offer(self._bring_status, paper)
         return paper
 
