@@ -89,8 +89,14 @@ class Bench(ABC):
             return (await keeper.ask(operation, argument))[1]
 
     async def tell_time(self, error_s: int = 1) -> tuple[int, Any]:
-        """Give the lock the town's signed time, as a gateway does; (reason, its time since)."""
+        """Give the lock the town's signed time, as a gateway does; (reason, its time since).
+
+        A lock that believes no signature says so and is told nothing.
+        """
         async with self.housekeeping() as keeper:
+            assert keeper.outcome is not None
+            if not session.stays_open(keeper.outcome.reason):
+                return keeper.outcome.reason, None
             answer = self.town.time_answer(
                 self.enrolment.lock_id, keeper.challenge.nonce, self.now(), error_s
             )
