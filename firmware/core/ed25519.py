@@ -19,7 +19,7 @@ from firmware.core.sha512 import sha512
 
 P = curve.P
 L = curve.L
-MAX_KEYS = 2  # with the base point's: 19 kB
+MAX_KEYS = 1  # with the base point's: 13 kB; another key's is read from the port again
 _BASE_NAME = "base"
 _CHECKSUM_BYTES = 32
 _SLOT_BYTES = curve.TABLE_BYTES + _CHECKSUM_BYTES

@@ -5,6 +5,9 @@ which are kept so that no start has to compute them. Agrees on key-derivation ke
 vault, and signs the head of the journal; hands out nothing else.
 """
 
+import sys
+
+from firmware import core
 from firmware.core.x25519 import public_key, x25519
 from protocol import audit, cose
 from protocol.audit import Head
@@ -13,6 +16,7 @@ from protocol.keyset import Keyset
 from protocol.shim import Any, Callable
 
 SECRET_FILE = "lock.key"
+_SIGNER = "firmware.core.ed25519_sign"
 
 
 class Secrets:
@@ -36,21 +40,36 @@ class Secrets:
         """The lock's own word on where its journal stands: a COSE_Sign1."""
         payload, kid = audit.encode_head(head, nonce), key_id(self.signing_key)
         to_sign = cose.to_sign(kid, payload, audit.HEAD_CONTEXT)
-        signature = _signer().sign(self._seed, self.signing_key, to_sign)
+        signature = _with_signer(lambda signer: signer.sign(self._seed, self.signing_key, to_sign))
         return cose.encode(kid, payload, signature)
 
 
 def make(random_bytes: Callable) -> bytes:
     """A new lock's secrets, as they are stored."""
     scalar, seed = random_bytes(KEY_BYTES), random_bytes(KEY_BYTES)
-    return scalar + seed + public_key(scalar) + _signer().public_key(seed)
+    return scalar + seed + public_key(scalar) + _with_signer(lambda signer: signer.public_key(seed))
 
 
-def _signer() -> Any:
-    """Loaded when a head is asked for, which is seldom: it takes 10 kB of a heap that has few."""
+def _with_signer(work: Callable) -> bytes:
+    """`work` of the signing module, which is in memory for as long as it takes.
+
+    Heads are asked for seldom, and 10 kB are a good part of what a lock has left.
+    """
+    was_there = _SIGNER in sys.modules
     from firmware.core import ed25519_sign
 
-    return ed25519_sign
+    try:
+        return work(ed25519_sign)
+    finally:
+        if not was_there:
+            _unload()
+
+
+def _unload() -> None:
+    for name in (_SIGNER, _SIGNER + "_viper"):
+        if name in sys.modules:
+            del sys.modules[name]
+            delattr(core, name[name.rindex(".") + 1 :])
 
 
 def load(storage: Any) -> Secrets:
