@@ -6,6 +6,7 @@ costs heap, also one that only says 5). A function, method or class that nothing
 goes, too: the protocol's modules serve both sides, and a lock plays one. A parameter that nobody
 passes by name is called by its place, so that all functions share a few names. Errors of the
 `quiet` package keep their kind and lose their text: a lock tells nobody what is wrong with bytes.
+Private functions and classes of a module are called _f0, _f1 and so on, in every module.
 Every line keeps its number, so that tracebacks fit the source. What names cannot decide is left as
 it is. Pure: text to text.
 """
@@ -13,6 +14,7 @@ it is. Pure: text to text.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -59,6 +61,12 @@ class _Module:
         first, _ = self._span(node)
         self.edits.append((first, first + len(node.arg.encode()), text))
 
+    def rename_definition(self, node: _Definition, text: str) -> None:
+        """Write `text` for the name after its `def` or `class`."""
+        start = self._starts[node.lineno - 1] + node.col_offset
+        first = self.source.encode().index(node.name.encode(), start)
+        self.edits.append((first, first + len(node.name.encode()), text))
+
     def edited(self) -> str:
         raw, end = self.source.encode(), 0
         outermost = []
@@ -87,7 +95,7 @@ def slim(
     """
     sources = _without_texts(sources, fixed, quiet)
     lean = _without_the_unused(_with_numbers(sources, fixed), fixed, roots)
-    return _with_short_parameters(lean, fixed)
+    return _with_short_privates(_with_short_parameters(lean, fixed), fixed)
 
 
 # --- texts of errors ---
@@ -436,3 +444,55 @@ def _with_parameters(
         inside[each.arg] = f"_{next_number + number}"
         module.replace_name(each, inside[each.arg])
     return inside
+
+
+# --- private functions ---
+
+
+def _with_short_privates(sources: dict[str, str], fixed: set[str]) -> dict[str, str]:
+    modules = _parsed(sources, fixed)
+    asked = {name for module in modules.values() for name in _asked_of_others(module)}
+    for module in modules.values():
+        if not module.is_fixed:
+            _rename_privates(module, asked | _in_texts(module))
+    return {name: module.edited() for name, module in modules.items()}
+
+
+def _asked_of_others(module: _Module) -> Iterator[str]:
+    """Names that it imports or reaches through a dot."""
+    for node in module.nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+def _rename_privates(module: _Module, kept: set[str]) -> None:
+    bound = _bound_inside(module)
+    definitions = [
+        each
+        for each in module.tree.body
+        if isinstance(each, _DEFINITIONS)
+        and each.name.startswith("_")
+        and each.name not in kept
+        and bound.count(each.name) == 1
+    ]
+    taken = {node.id for node in module.nodes if isinstance(node, ast.Name)} | set(bound)
+    free = (name for name in map("_f{}".format, itertools.count()) if name not in taken)
+    names = {each.name: name for each, name in zip(definitions, free, strict=False)}
+    for each in definitions:
+        module.rename_definition(each, names[each.name])
+    for node in module.nodes:
+        if isinstance(node, ast.Name) and node.id in names:
+            module.replace(node, names[node.id])
+
+
+def _bound_inside(module: _Module) -> list[str]:
+    """Every name that something in it binds, as often as it does."""
+    bound = [node.name for node in module.nodes if isinstance(node, _DEFINITIONS)]
+    bound += [node.arg for node in module.nodes if isinstance(node, ast.arg)]
+    return bound + [
+        node.id
+        for node in module.nodes
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    ]

@@ -121,3 +121,37 @@ def test_every_line_keeps_its_number() -> None:
     assert {name: text.count("\n") for name, text in slimmed().items()} == {
         name: text.count("\n") for name, text in SOURCES.items()
     }
+
+
+def test_private_functions_of_all_modules_share_a_few_names() -> None:
+    """But what another module asks for, or a parameter hides, keeps its name."""
+    one = "def _a(x):\n    return x + 1\n\n\ndef run(y):\n    return _a(y)\n"
+    two = """
+class _Kept:
+    def go(self):
+        return [_inner(each) for each in (1, 2)]
+
+
+def _inner(x):
+    return x * 2
+
+
+def _hidden(x):
+    return x
+
+
+def both(_hidden):
+    return _Kept().go(), _hidden
+
+
+def _shown():
+    return 3
+"""
+    three = "from firmware.two import _shown\n\n\ndef tell():\n    return _shown()\n"
+    sources = {"firmware.one": one, "firmware.two": two, "firmware.three": three}
+    made = slim(sources, set(), {"run", "both", "tell", "go"})
+    assert "def _f0(" in made["firmware.one"] and "class _f0:" in made["firmware.two"]
+    assert "def _shown()" in made["firmware.two"]
+    here: dict = {}
+    exec(made["firmware.one"] + made["firmware.two"], here)  # noqa: S102
+    assert here["both"](5) == ([2, 4], 5)
