@@ -1,8 +1,8 @@
 """A private D-Bus bus for one simulated computer: its config, its command line, its address.
 
-Decides where the socket is; starts nothing. A Unix socket path must be shorter than 108 bytes:
-when the folder is too deep, the socket goes to a short folder of its own, which the caller
-removes by `Bus.clean_up`.
+Decides where the socket is; starts nothing. A Unix socket path must be shorter than 108 bytes, and
+libdbus takes no more than 99: when the folder is too deep, the socket goes to a short folder of its
+own, which the caller removes by `Bus.clean_up`.
 """
 
 import os
@@ -14,7 +14,8 @@ from xml.sax.saxutils import escape
 
 from kannuki.parts import require_program
 
-SOCKET_PATH_BYTES = 107
+SOCKET_PATH_BYTES = 99  # _DBUS_MAX_SUN_PATH_LENGTH of libdbus
+SHORT_ROOT = "/tmp"  # noqa: S108  where no folder for temporary files is short enough
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -60,10 +61,15 @@ def prepare_bus(folder: Path) -> Bus:
 
 def _socket_in(folder: Path) -> tuple[Path, Path | None]:
     socket = folder / "bus.sock"
-    if len(os.fsencode(socket)) <= SOCKET_PATH_BYTES:
+    if _fits(socket):
         return socket, None
-    short_folder = Path(tempfile.mkdtemp(prefix="kannuki-bus-"))
+    deep = not _fits(Path(tempfile.gettempdir()) / "kannuki-bus-12345678" / "bus.sock")
+    short_folder = Path(tempfile.mkdtemp(prefix="kannuki-bus-", dir=SHORT_ROOT if deep else None))
     return short_folder / "bus.sock", short_folder
+
+
+def _fits(socket: Path) -> bool:
+    return len(os.fsencode(socket)) <= SOCKET_PATH_BYTES
 
 
 def _dbus_escape(path: Path) -> str:

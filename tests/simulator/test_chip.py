@@ -1,7 +1,9 @@
 """A simulated chip sees its own flash and nothing of the PC, and keeps what it wrote."""
 
 import asyncio
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,28 @@ def test_board_addresses_are_static_random_and_differ() -> None:
     addresses = {address_of(f"lock-{number}") for number in range(100)}
     assert len(addresses) == 100
     assert all(address[0] & 0xC0 == 0xC0 for address in addresses)
+
+
+@pytest.mark.parametrize("length", [SOCKET_PATH_BYTES, SOCKET_PATH_BYTES + 1])
+async def test_a_bus_starts_whatever_the_length_of_its_folders_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    """Also when the folder for temporary files is as deep."""
+    short = Path(tempfile.mkdtemp(prefix="k"))
+    folder = short / ("x" * (length - len(str(short / "bus.sock")) - 1))
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    bus = prepare_bus(folder)
+    daemon = await asyncio.create_subprocess_exec(*bus.argv, stderr=asyncio.subprocess.PIPE)
+    try:
+        for _ in range(100):
+            if bus.socket.exists() or daemon.returncode is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert daemon.returncode is None, await daemon.stderr.read()
+        assert bus.socket.exists()
+    finally:
+        daemon.kill()
+        await daemon.wait()
+        bus.clean_up()
+        shutil.rmtree(short)
