@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware.core import refusals
 from hil_tests import full_lock
 from hil_tests.bench import until
 from hil_tests.sim_bench import SimBench
@@ -139,6 +140,8 @@ async def test_ten_thousand_openings_leave_the_heap_as_it_was(
         life = bench.life()
         await is_full(bench)
         await open_often(bench, WARM_UP)
+        for _ in range(refusals.MAX_TOKENS):  # the lock counts refusals of so many tokens, no more
+            await refuse_once(bench)
         for done in range(0, SOAK_OPENINGS, SOAK_EVERY):
             free.append([WARM_UP + done, await free_now(bench)])
             await open_often(bench, SOAK_EVERY)
