@@ -71,7 +71,9 @@ def open_database(value: str, town: str | None = None, *, create: bool = True) -
             migrate(database)
         elif current != newest:
             raise InputError(
-                "the database has another version than this program",
+                "there is no town in this database yet"
+                if current is None
+                else "the database has another version than this program",
                 "run: kannuki cloud migrate (with the same --database)",
             )
         _bind_town(database, town)

@@ -2,8 +2,9 @@
 
 Decides: S < L; the public key canonical and not of small order; R not of small order; the
 equation checked by comparing R's bytes. Which arithmetic computes it is decided once, at the boot
-test: the machine code of ed25519_viper where the runtime takes it and it knows the right answers,
-else the integers of ed25519_curve. If those fail too, nothing verifies until the next boot.
+test, the first of these that the runtime takes and that knows the right answers: the instructions
+of ed25519_rv32, the machine words of ed25519_viper, the integers of ed25519_curve. If all of them
+fail, nothing verifies until the next boot.
 
 A key's table (6,272 bytes with its checksum) is built on first use, or fetched from a `tables`
 port: an object with `read_into(name, buffer) -> bool` and `write(name, content)`. Memory for tables

@@ -127,3 +127,15 @@ def test_lock_of_before_is_hung_again_after_it_was_enrolled_anew(upgraded: TownS
         bookings.hang_lock(session, upgraded.signers, lock.enrolment(), room, upgraded.clock())
         row = session.get_one(Lock, "bbbbbbbb")
     assert row.signing_key == lock.enrolment().signing_key
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_empty_database_is_called_empty_and_not_of_another_version(
+    tmp_path: Path, exists: bool
+) -> None:
+    path = tmp_path / "town.db"
+    if exists:
+        path.touch()
+    with pytest.raises(InputError, match="no town in this database") as refused:
+        open_database(str(path), create=False)
+    assert "kannuki cloud migrate" in refused.value.remedy
