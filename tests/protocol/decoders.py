@@ -320,3 +320,15 @@ def corpus(name):
     _, _, files, types_are_cut_off = DECODERS[name]
     pool = seeds(*files)
     return bodies(pool) if types_are_cut_off else pool
+
+
+def read_or_refuse(name, read, errors, raw):
+    """Whether `read` takes `raw`; what is not its own error goes up, and the input is printed."""
+    try:
+        read(raw)
+    except errors:
+        return False
+    except Exception:
+        print(name, "broke on", repr(raw))
+        raise
+    return True

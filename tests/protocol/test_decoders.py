@@ -7,7 +7,7 @@ tested in tests/firmware.
 import gc
 import unittest
 
-from tests.protocol.decoders import DECODERS, SLOW, Mutator, corpus
+from tests.protocol.decoders import DECODERS, SLOW, Mutator, corpus, read_or_refuse
 
 ROUNDS = 600
 
@@ -22,31 +22,11 @@ class TestDecoders(unittest.TestCase):
         read, errors, _, _ = DECODERS[name]
         mutator, pool = Mutator(number), corpus(name)
         for _ in range(ROUNDS // 10 if name in SLOW else ROUNDS):
-            self._read(name, read, errors, mutator.mutate(pool))
-
-    def _read(self, name, read, errors, raw):
-        """An exception that is not the decoder's own goes up; the input is printed before."""
-        is_fine = False
-        try:
-            read(raw)
-            is_fine = True
-        except errors:
-            is_fine = True
-        finally:
-            if not is_fine:
-                print(name, "broke on", repr(raw))
+            read_or_refuse(name, read, errors, mutator.mutate(pool))
 
     def test_every_decoder_takes_something_of_its_corpus(self):
         for name in sorted(DECODERS):
             gc.collect()
-            self.assertTrue(self._takes_something(name), name)
-
-    def _takes_something(self, name):
-        read, errors, _, _ = DECODERS[name]
-        for raw in corpus(name):
-            try:
-                read(raw)
-                return True
-            except errors:
-                pass
-        return False
+            read, errors, _, _ = DECODERS[name]
+            taken = any(read_or_refuse(name, read, errors, raw) for raw in corpus(name))
+            self.assertTrue(taken, name)
