@@ -27,6 +27,7 @@ ASYMMETRIC = ("ES256", "ES384", "PS256", "RS256", "EdDSA")
 Algorithm = Literal["ES256", "ES384", "PS256", "RS256", "EdDSA"]
 ClientAuth = Literal["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
 MAX_FILE_BYTES = 256 * 1024
+_TAKEN = ("providers", "callback")  # other paths under /v1/sign-in
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _ENDPOINTS = {
     "authorization_endpoint": "auth",
@@ -113,6 +114,8 @@ class Provider(BaseModel):
 
     @model_validator(mode="after")
     def _is_safe(self) -> Provider:
+        if self.id in _TAKEN:
+            raise ValueError(f"'{self.id}' is the name of something else")
         for name in ("issuer", *_ENDPOINTS):
             url = getattr(self, name)
             if url:

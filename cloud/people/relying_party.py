@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from cloud.calendar import TOWN_ZONE
 from cloud.people import claims, oidc
@@ -18,8 +19,8 @@ from cloud.people.attempts import Attempt, RandomBytes
 from cloud.people.claims import Fact
 from cloud.people.oidc import Untrusted
 from cloud.people.provider_http import ProviderHttp, Unreachable
-from cloud.people.providers import Provider, ProviderTable
-from cloud.people.sign_in_keys import SignInKeys
+from cloud.people.providers import Provider, ProviderTable, read_providers
+from cloud.people.sign_in_keys import SignInKeys, open_keys
 from cloud.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,26 @@ class RelyingParty:
             name=claims.name_of(told),
             fact=claims.fact_of(provider, told, today, now),
         )
+
+
+def open_relying_party(
+    town: str,
+    origin: str,
+    providers: Path,
+    key_file: Path,
+    clock: Callable[[], int],
+    random_bytes: RandomBytes,
+) -> RelyingParty:
+    """The town at the providers of a file, with its key file. Raises InputError."""
+    return RelyingParty(
+        town=town,
+        origin=origin,
+        table=read_providers(providers),
+        keys=open_keys(key_file),
+        http=ProviderHttp(clock),
+        clock=clock,
+        random_bytes=random_bytes,
+    )
 
 
 def _told(provider: Provider, error: Unreachable | Untrusted) -> Problem:
