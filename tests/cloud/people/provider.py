@@ -119,6 +119,10 @@ class Browser:
             else:
                 cookies[name] = morsel.value
 
+    def forget_all_but(self, origin: str) -> None:
+        """Loses the cookies of every other site."""
+        self.jar = {origin: self.jar.get(origin, {})}
+
     async def follow(self, page: Page, until: str) -> Page:
         """Goes where it is sent, up to a redirect to an address that begins with `until`."""
         for _ in range(12):

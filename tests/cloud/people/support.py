@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 import uvicorn
+from joserfc.jwk import ECKey
 
 from cloud.people.provider_http import ProviderHttp
 from cloud.people.providers import ProviderTable
 from cloud.people.relying_party import RelyingParty
-from cloud.people.sign_in_keys import SignInKeys, SignInKeyFile, new_file
+from cloud.people.sign_in_keys import SignInKeyFile, SignInKeys, new_file
 from cloud.relay import RelayHub
 from cloud.service import TownService
 from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext, SiteUrls
 from cloud.web.limits import Limiter
-from joserfc.jwk import ECKey
 from tests.cloud.people.provider import Browser
 from tests.cloud.web import STAFF
 
