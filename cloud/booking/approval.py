@@ -13,6 +13,7 @@ from typing import Literal
 
 from cloud.booking.policy import Category, Quotas, Rules
 from cloud.booking.windows import Refusal
+from cloud.people.levels import reaches
 
 # Reasons are kept with each booking: append-only.
 ALWAYS = "CLERK_ALWAYS"
@@ -47,7 +48,7 @@ class Wish:
     category: Category
     people: int
     minutes: int
-    assurance: int
+    assurance: str
     is_group: bool = False
     is_first_use: bool = False
     evidence_is_over: bool = False
@@ -75,7 +76,7 @@ def decide(rules: Rules | None, wish: Wish) -> Decision:
         OUTSIDE: asks.outside and wish.category == "outside",
         MANY_PEOPLE: asks.people_over is not None and wish.people > asks.people_over,
         LONG_USE: asks.minutes_over is not None and wish.minutes > asks.minutes_over,
-        LOW_ASSURANCE: wish.assurance < asks.assurance_below,
+        LOW_ASSURANCE: not reaches(wish.assurance, asks.assurance_below),
         OVER_QUOTA: quota_refusal(rules.quotas, wish) is not None,
         EVIDENCE_OVER: wish.is_group and wish.evidence_is_over,
     }

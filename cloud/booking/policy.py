@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from cloud.people.levels import Level
+
 DAY_MINUTES = 1440
 MAX_USE_MINUTES = DAY_MINUTES
 MAX_BUFFER_MINUTES = 240
@@ -30,7 +32,6 @@ TimeOfDay = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00
 Opening = tuple[TimeOfDay, TimeOfDay]
 Yen = Annotated[int, Field(ge=0, le=1_000_000)]
 Percent = Annotated[int, Field(ge=0, le=100)]
-Assurance = Annotated[int, Field(ge=0, le=3)]
 RoomId = Annotated[str, Field(min_length=1, max_length=32)]
 GroupKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
@@ -98,7 +99,7 @@ class Approval(Document):
     outside: bool = False
     people_over: int | None = Field(default=None, ge=0, le=100_000)
     minutes_over: int | None = Field(default=None, ge=0, le=MAX_USE_MINUTES)
-    assurance_below: Assurance = 0
+    assurance_below: Level = "none"
 
 
 class Prices(Document):
@@ -180,7 +181,7 @@ class Rules(Document):
     )
     hold_minutes: int = Field(default=15, ge=1, le=120)
     holders_max: int = Field(default=10, ge=1, le=100)
-    assurance: Assurance | None = None  # null: the facility's own
+    assurance: Level | None = None  # null: the facility's own
     quotas: Quotas = Quotas()
     approval: Approval = Approval()
     fees: Fees | None = None  # null: nothing to pay

@@ -102,6 +102,8 @@ def payment_state(status: str, method: str, money: Amounts) -> str:
     """How the payment stands, from the amounts alone."""
     if method == OUTSIDE:
         return EXTERNAL
+    if status == HELD:
+        return UNPAID
     if status in ENDED:
         return _state_at_the_end(method, money)
     if money.outstanding:
