@@ -24,6 +24,19 @@ from cloud.models.groups import Group, GroupEvidence, GroupMember
 from cloud.models.keys import Credential, KeyLink, MinIssuedAt
 from cloud.models.news import Alarm, AuditRecord, SeenHead
 from cloud.models.payments import PaymentEntry, PaymentEvent, PaymentOrder
+from cloud.models.people import (
+    Account,
+    AccountFact,
+    AccountLink,
+    Action,
+    Passkey,
+    PasskeyChallenge,
+    SignInAttempt,
+    StaffGrant,
+    StaffInvite,
+    StaffMember,
+    WebSession,
+)
 from cloud.models.rooms import Lock, Room
 
 __all__ = [
@@ -34,6 +47,10 @@ __all__ = [
     "MAX_HELD_S",
     "NO_OVERLAP",
     "PENDING",
+    "Account",
+    "AccountFact",
+    "AccountLink",
+    "Action",
     "Alarm",
     "AuditRecord",
     "Base",
@@ -56,12 +73,19 @@ __all__ = [
     "PaymentEntry",
     "PaymentEvent",
     "PaymentOrder",
+    "Passkey",
+    "PasskeyChallenge",
     "Room",
     "SeenHead",
     "Setting",
+    "SignInAttempt",
+    "StaffGrant",
+    "StaffInvite",
+    "StaffMember",
     "StatusHistory",
     "StatusOutbox",
     "Town",
     "TownKeyedRow",
     "TownRow",
+    "WebSession",
 ]
