@@ -23,8 +23,8 @@ from cloud.ical_events import MAX_FILE_BYTES
 from cloud.importing import ImportReport, import_calendar
 from cloud.lock_cli import check_journal, door, revoke_before
 from cloud.models import Room
-from cloud.race import race
 from cloud.people.cli import list_actions, sign_in_key, staff
+from cloud.race import race
 from cloud.serve import serve
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
