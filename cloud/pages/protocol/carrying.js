@@ -4,17 +4,19 @@
  *
  *   new FetchTown({lockId, ticket, base = "", fetch})        the town's service, with signal
  *   new StoredTown({documents, keep})                        without: what was kept before
- *   new EitherTown(first, second)                            the first, or the second when it is far
+ *   new EitherTown(first, second)                            the first, or when it is far the second
  *   parseDocuments(json, lockId) -> Documents                the answer of GET .../documents
  *   deliver(town, kept) -> [what is still to be delivered]   what a StoredTown kept, later
+ *   isWithdrawn(documents, credential) -> Promise of whether the list at hand withdraws this key: a
+ *                                            hint for its owner; the lock decides
  *
  * A town has: signedTime(nonce) -> document; documents() -> Documents; takeParcel(parcel, seal);
- * noteHead(seq, hash); all may throw TransportError. Documents are {status, others}: plain data that
- * IndexedDB keeps as it is. `keep(item)` gets {kind: "parcel", parcel, seal} and {kind: "head", seq,
- * hash}; it may return a promise; when it fails, the errands stop with NOT_KEPT.
+ * noteHead(seq, hash); all may throw TransportError. Documents are {status, others}: plain data
+ * that IndexedDB keeps as it is. `keep(item)` gets {kind: "parcel", parcel, seal} and {kind:
+ * "head", seq, hash}; it may return a promise; when it fails, the errands stop with NOT_KEPT.
  *
- * Decides when carrying is worth it: the time before a second try, when the lock is in doubt and the
- * town's own word says that the key is good now; the rest after an opening. All of it is signed or
+ * Decides when carrying is worth it: the time before a second try, when the lock is in doubt and
+ * the town's own word says that the key is good now; the rest after an opening. All of it is signed or
  * sealed by others; carrying it wrong opens nothing. A town that cannot be reached is no fault, and
  * signed time cannot be kept: it answers one nonce.
  */
@@ -26,6 +28,8 @@ import { request } from "./http.js";
 import * as lockstate from "./lockstate.js";
 import * as session from "./session.js";
 import * as signedtime from "./signedtime.js";
+import * as statuslist from "./statuslist.js";
+import * as tokens from "./token.js";
 
 export const PIECE_BYTES = 1024; // of a status list; a lock holds one piece in memory
 export const RECORDS_AT_ONCE = 8;
@@ -83,7 +87,8 @@ export async function runErrands(conversation, result, town, withinMs) {
 
 async function errands(conversation, result, town, done, until) {
   const inTime = () => {
-    if (conversation.now() >= until) throw new TransportError("TIMEOUT", "the next visit carries it");
+    if (conversation.now() < until) return;
+    throw new TransportError("TIMEOUT", "the next visit carries it");
   };
   if (result.head !== null) {
     await town.noteHead(result.head.seq, result.head.hash);
@@ -281,7 +286,20 @@ export async function deliver(town, kept) {
   return [];
 }
 
-const AGAIN = ["OFFLINE", "REFUSED", "FAULT", "TIMEOUT"];
+const AGAIN = ["OFFLINE", "REFUSED", "FAULT", "TIMEOUT", "TOO_MANY"];
+
+export async function isWithdrawn(documents, credential) {
+  if (!documents?.status) return false;
+  try {
+    const { signed, token } = tokens.parse(credential.token);
+    const { header } = statuslist.parse(documents.status.document);
+    const list = await statuslist.inMemory(header, documents.status.entries);
+    return list.revokes(token.cti, signed.kid, token.audience, token.issuedAt);
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
 
 /** The newest documents for a lock, from the town's JSON; FormError when they are not that. */
 export function parseDocuments(json, lockId) {
