@@ -4,7 +4,7 @@
  *
  *   new FetchTown({lockId, ticket, base = "", fetch})        the town's service, with signal
  *   new StoredTown({documents, keep})                        without: what was kept before
- *   new EitherTown(first, second)                            the first, or when it is far the second
+ *   new EitherTown(first, second)                            the second when the first is far
  *   parseDocuments(json, lockId) -> Documents                the answer of GET .../documents
  *   deliver(town, kept) -> [what is still to be delivered]   what a StoredTown kept, later
  *   isWithdrawn(documents, credential) -> Promise of whether the list at hand withdraws this key: a
@@ -16,9 +16,9 @@
  * "head", seq, hash}; it may return a promise; when it fails, the errands stop with NOT_KEPT.
  *
  * Decides when carrying is worth it: the time before a second try, when the lock is in doubt and
- * the town's own word says that the key is good now; the rest after an opening. All of it is signed or
- * sealed by others; carrying it wrong opens nothing. A town that cannot be reached is no fault, and
- * signed time cannot be kept: it answers one nonce.
+ * the town's own word says that the key is good now; the rest after an opening. All of it is signed
+ * or sealed by others; carrying it wrong opens nothing. A town that cannot be reached is no fault,
+ * and signed time cannot be kept: it answers one nonce.
  */
 
 import { fromBase64url, isBytes, toBase64url } from "./bytes.js";

@@ -3,7 +3,7 @@
  *
  * `run(load)`: load(name) -> Promise of protocol/vectors/{name}.json. Resolves to {files: {name:
  * members read}, elsewhere, checks, failures, unread}. FILES says which files those are, ELSEWHERE
- * why the others are none of a holder's business; test_protocol_vectors.py holds both against the folder.
+ * why the others are none of a holder's business; the test holds both against the folder.
  */
 
 import * as audit from "../../../cloud/pages/protocol/audit.js";
