@@ -16,7 +16,8 @@
  *
  * attempt(link, credential, command, options) -> Result. It opens the link, greets, presents,
  * brings the town's time when the lock's clock is the hindrance, and tells what came of it. It
- * closes the link, too. Nothing that a lock, a radio or the town does makes it throw: every failure is a code.
+ * closes the link, too. Nothing that a lock, a radio or the town does makes it throw: every
+ * failure is a code.
  *
  *   options   onProgress(step): "connect", "greet", "present", "time", "confirm", "carry"
  *             town          what carrying.js offers; null or absent: nothing is brought or carried
