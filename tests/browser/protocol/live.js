@@ -260,6 +260,29 @@ const SCENARIOS = {
     t.same([next.code, next.carried.stopped], ["OPENED", "NOT_KEPT"], "a full phone opens, too");
   },
 
+  async "a signal that is none"(t, door) {
+    await door.do("offer_list", { version: 4, count: 200 });
+    const documents = await door.town().documents();
+    const kept = [];
+    const waits = [];
+    const hangs = (_, { signal }) => new Promise((_resolve, reject) => {
+      waits.push(signal);
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    const keep = async (item) => kept.push([item.kind, (await door.tell()).connections]);
+    const stored = new StoredTown({ documents: async () => documents, keep });
+    const town = new EitherTown(door.town({ fetch: hangs, withinMs: 300 }), stored);
+    const startedAt = performance.now();
+    const result = await door.unlock("good", { town });
+    t.truth(performance.now() - startedAt < 4_000, "nobody waits long");
+    t.same(said(result), OPENED, "opened");
+    t.same([(await door.tell()).status_version, result.carried.status], [4, true], "the kept list");
+    t.same(kept, [["head", 1], ["parcel", 0]], "records are kept when the lock is free again");
+    t.same(waits.length, 2, "asked side by side, then not again");
+    const broken = new StoredTown({ documents: () => Promise.reject(new Error("no disk")) });
+    t.same((await door.unlock("good", { town: broken })).carried.stopped, "NOT_KEPT", "no disk");
+  },
+
   async "a town that talks nonsense"(t, door) {
     await door.do("fault", "town");
     const result = await door.unlock("good", { town: door.town() });
