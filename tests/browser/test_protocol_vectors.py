@@ -60,6 +60,14 @@ def test_no_garbage_moves_a_holder_or_throws_something_unknown(runtime: str) -> 
     assert report["checks"] > 5000
 
 
+@BOTH
+def test_what_a_lock_or_somebody_in_between_may_try(runtime: str) -> None:
+    report = report_of(runtime, "./attacks.js")
+    assert report["failures"] == []
+    assert report["attacks"] >= 13
+    assert report["checks"] > 100
+
+
 def test_the_modules_are_plain_and_stay_among_themselves() -> None:
     """No framework, no build step, no other origin, and nothing that a strict page forbids."""
     for file in PAGES.glob("*.js"):
