@@ -73,7 +73,7 @@ export async function present(conversation, command, town = null) {
  *
  * Resolves to {head, documents: [kind], status, parcels, stopped: code of the first hindrance or
  * null}; never rejects for what lock or town do. The link serves the lock alone: a slow town is
- * waited for beside it, and records are handed in when it is closed, after `withinMs` at the latest.
+ * waited for beside it, and records are handed in when it is closed, `withinMs` at the latest.
  */
 export async function runErrands(conversation, result, town, withinMs) {
   const done = nothingCarried();
