@@ -139,7 +139,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
             told = lines.booking_line(session, booking, service.clock(), staff=True)
             return told | holders_line(session, booking) | {"entries": _entries(session, booking)}
 
-    @router.get("/totals", response_model=None)
+    @router.get("/totals", response_model=None, responses={200: {"content": {"text/csv": {}}}})
     def monthly(
         month: str = Query(pattern=MONTH),
         form: Literal["json", "csv"] = "json",
