@@ -124,7 +124,8 @@ def _all(session: Session) -> Iterator[Action]:
         if len(page) < _PAGE:
             return
         after = page[-1].seq
-        session.expunge_all()
+        for row in page:
+            session.expunge(row)
 
 
 def lines(session: Session, *, before: int | None = None, limit: int) -> Iterator[dict[str, Any]]:
