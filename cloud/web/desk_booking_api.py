@@ -36,6 +36,7 @@ from cloud.people.principals import Principal
 from cloud.problems import Problem
 from cloud.web.book_api import (
     BOOKING_ID,
+    HOLDER_ID,
     day_from,
     holders_line,
     office_of,
@@ -356,7 +357,7 @@ def _holders(router: APIRouter, context: ApiContext) -> None:
 
     @router.delete("/bookings/{booking_id}/holders/{holder_id}", status_code=204)
     def remove_holder(
-        booking_id: str = BOOKING_ID, holder_id: str = BOOKING_ID, who: Principal = changer
+        booking_id: str = BOOKING_ID, holder_id: str = HOLDER_ID, who: Principal = changer
     ) -> None:
         """No longer."""
         now = service.clock()
