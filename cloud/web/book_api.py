@@ -191,10 +191,15 @@ def _my(router: APIRouter, context: ApiContext) -> None:
 
     @router.get("/v1/my/bookings")
     def my_bookings(who: Resident = signed_in) -> list[dict[str, Any]]:
-        """What is mine, the latest first; holds that ran out are left out."""
+        """What is mine, the latest first; holds that ran out undecided and unpaid are left out."""
         query = (
             select(Booking)
-            .where(Booking.account_id == who.account_id, Booking.status != states.EXPIRED)
+            .where(Booking.account_id == who.account_id)
+            .where(
+                (Booking.status != states.EXPIRED)
+                | Booking.decided_at.is_not(None)
+                | (Booking.paid_yen > 0)
+            )
             .order_by(Booking.starts_at.desc(), Booking.booking_id)
             .limit(MY_LIMIT)
         )
