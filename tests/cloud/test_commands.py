@@ -198,7 +198,7 @@ def test_migrate_makes_and_keeps(kannuki: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert kannuki("cloud", "migrate", "--database", tmp_path / "t.db")[:2] == (
             0,
-            "version 0003\n",
+            "version 0006\n",
         )
 
 

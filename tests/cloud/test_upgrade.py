@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 
 from cloud import bookings, fleet, reports
 from cloud.database import Database, database_url, migrate, open_database
+from cloud.keyring.worker import KeySteps
 from cloud.models import (
     AuditRecord,
     Base,
@@ -71,7 +72,7 @@ def dump(path: Path) -> list[str]:
 
 def test_upgrade_leads_to_the_tables_of_the_program(old: Path) -> None:
     database = Database(database_url(str(old)))
-    assert migrate(database) == "0003"
+    assert migrate(database) == "0006"
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
@@ -114,6 +115,7 @@ def test_no_list_of_the_old_form_is_sent_and_the_next_version_is_higher(
 def test_bookings_get_keys_of_the_new_issuer_once(upgraded: TownService) -> None:
     assert follow_keyset(upgraded)
     assert not follow_keyset(upgraded)
+    KeySteps(upgraded, "").drain()
     with upgraded.database.read() as session:
         held = session.query(Credential).filter_by(revoked_at=None).all()
     assert len(held) == 1
