@@ -22,6 +22,9 @@ import uvicorn
 
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
+from cloud.keyring.mail import Mailer
+from cloud.keyring.worker import KeySteps, KeyWorker
+from cloud.mail_options import mail_options
 from cloud.rekey import follow_keyset
 from cloud.service import TIME_ERROR_S
 from cloud.web.apps import create_sites
@@ -60,9 +63,12 @@ MIN_STAFF_SECRET_BYTES = 16
     show_default=True,
     help="Widens the rate limits by this factor; 0 switches them off (load tests).",
 )
+@mail_options
 @town_options
 def serve(
     service: TownService,
+    mailer: Mailer | None,
+    mail_pins: bool,
     book_url: str,
     console_url: str,
     limits: float,
@@ -78,13 +84,19 @@ def serve(
     if len(secret) < MIN_STAFF_SECRET_BYTES:
         raise InputError(f"{staff_secret_file} is too short", "a staff secret has 16 bytes or more")
     settings = _link_settings(service.town, broker)
-    service = replace(service, time_error_s=time_error_s)
+    service = replace(
+        service,
+        time_error_s=time_error_s,
+        sends_mail=mailer is not None,
+        mail_pins=mail_pins,
+    )
     follow_keyset(service)
     listener = _listen(http_host, http_port)
     try:
         urls = _site_urls(book_url, service.key_page_url, console_url)
         name = town_name or service.town
-        asyncio.run(_serve(service, name, settings, listener, secret, urls, limits))
+        keys = KeySteps(service, name, mailer)
+        asyncio.run(_serve(keys, settings, listener, secret, urls, limits))
     finally:
         listener.close()
 
@@ -119,17 +131,23 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(
-    service: TownService,
-    town_name: str,
+    keys: KeySteps,
     settings: LinkSettings,
     listener: socket.socket,
     staff_secret: bytes,
     urls: SiteUrls,
     limits: float,
 ) -> None:
+    service, town_name = keys.service, keys.town_name
     worker = BrokerWorker(service, settings, monotonic=time.monotonic, random=random.random)
+    key_worker = KeyWorker(keys, worker.poke)
+
+    def poke() -> None:
+        key_worker.poke()
+        worker.poke()
+
     limiter = Limiter(time.monotonic, limits)
-    context = ApiContext(service, town_name, worker.hub, worker.poke, staff_secret, limiter, urls)
+    context = ApiContext(service, town_name, worker.hub, poke, staff_secret, limiter, urls)
     server = _Server(
         uvicorn.Config(
             create_sites([context]),
@@ -145,6 +163,7 @@ async def _serve(
     jobs = {
         asyncio.create_task(server.serve(sockets=[listener]), name="http"),
         asyncio.create_task(worker.run(), name="broker worker"),
+        asyncio.create_task(key_worker.run(), name="key worker"),
     }
     done, left = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
     for job in left:
