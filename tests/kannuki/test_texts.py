@@ -33,7 +33,8 @@ def test_every_text_can_be_filled_in_and_ends_like_a_sentence(checkout: Path, la
         places = dict.fromkeys(PLACEHOLDER.findall(template), "12")
         sentence = texts.text(code, lang, **places)
         assert "{" not in sentence
-        assert sentence.endswith(("。", "."))
+        if code.isupper():  # codes in lower case are labels and headings of pages
+            assert sentence.endswith(("。", "."))
 
 
 @pytest.mark.parametrize("lang", texts.LANGUAGES)
@@ -47,7 +48,7 @@ def test_every_reason_of_the_protocol_has_a_text_without_any_detail_known(lang: 
 
 def test_easy_japanese_is_kana_in_short_sentences(checkout: Path) -> None:
     for code, sentence in table(checkout, "ja-simple").items():
-        for part in filter(None, sentence.split("。")):
+        for part in filter(None, re.split("[。\n]", sentence)):
             assert len(PLACEHOLDER.sub("", part)) <= 36, code
         kanji = re.findall(r"[\u4e00-\u9fff]", sentence)
         assert len(kanji) <= 1, code
