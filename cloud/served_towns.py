@@ -46,9 +46,7 @@ class ServedTown:
         if self.providers is None:
             return None
         if not self.urls.book:
-            raise InputError(
-                "--providers needs a booking site", "name its origin with --book-url"
-            )
+            raise InputError("--providers needs a booking site", "name its origin with --book-url")
         if self.sign_in_key is None:
             remedy = "make it: kannuki cloud sign-in-key"
             raise InputError("--providers needs --sign-in-key", remedy)
