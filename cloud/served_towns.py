@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cloud.booking.payment_file import open_providers
 from cloud.booking.payments import Providers
@@ -79,13 +79,16 @@ class FurtherTown(BaseModel):
     mail_from: str = ""
 
 
+_Towns = TypeAdapter(dict[str, FurtherTown])
+
+
 def read_further_towns(path: Path | None, first: ServedTown) -> list[ServedTown]:
     """The towns of a file, in its order. Raises InputError."""
     if path is None:
         return []
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        told = {town: FurtherTown.model_validate(table) for town, table in tables.items()}
+        told = _Towns.validate_python(tables)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {type(error).__name__}", "check the path") from None
     except tomllib.TOMLDecodeError as error:

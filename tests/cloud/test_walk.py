@@ -1,10 +1,10 @@
 """Every endpoint, asked for one town's things with another town's credentials: nothing is told.
 
 The one town (misaki) has a row in every table that there is, with words of its own. The other
-(nagi) has staff of every role, a resident, and its programs' secret. Each of them asks each endpoint
-of each site for the first town's things by their true ids, in paths, queries, bodies. No answer
-holds a word of the first town that was not in the question, and no row of it changes. What is
-added is walked without being named here, tables too; a new kind of id has to be named.
+(nagi) has staff of every role, a resident, and its programs' secret. Each of them asks each
+endpoint of each site for the first town's things by their true ids, in paths, queries and bodies.
+No answer holds a word of the first town that was not in the question, and no row of it changes.
+What is added is walked without being named here, tables too; a new kind of id has to be named.
 """
 
 from __future__ import annotations
