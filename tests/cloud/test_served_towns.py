@@ -43,9 +43,7 @@ def file(town: Town, tmp_path: Path) -> Path:
     return path
 
 
-def test_further_town_is_served_beside_the_first(
-    first: ServedTown, file: Path, town: Town
-) -> None:
+def test_further_town_is_served_beside_the_first(first: ServedTown, file: Path, town: Town) -> None:
     town.service.database.whole.add_town("nagi", "なぎ町", START)
     (second,) = read_further_towns(file, first)
     assert (second.service.town, second.name, second.broker) == ("nagi", "なぎ町", "broker:1883")
