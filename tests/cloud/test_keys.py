@@ -112,7 +112,7 @@ async def test_hand_over_gives_a_new_token_and_withdraws_the_old(town: Town) -> 
     assert lists == [
         {"lock_id": "aaaaaaaa", "version": 1, "acknowledged_version": 0, "attempts": 0}
     ]
-    assert web.pokes == 1
+    assert web.pokes > 0
 
 
 async def test_key_is_released_three_days_before_its_window(town: Town) -> None:
