@@ -344,6 +344,11 @@ def cancel(session: Session, office: Office, booking: Booking, now: int) -> None
     """A resident gives the booking back, in time; what is kept the room's refund steps say."""
     if booking.status in states.ENDED:
         return
+    if is_plain_hold(booking):  # nothing was booked: it is over, as it would be by itself
+        booking.status, booking.hold_until, booking.updated_at = states.EXPIRED, None, now
+        owe(booking, 0)
+        session.flush()
+        return
     rules, fee = _rules(session, booking), 0
     if booking.status == states.CONFIRMED:
         _check_cancel_in_time(rules, booking, now)

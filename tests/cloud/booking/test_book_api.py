@@ -160,6 +160,15 @@ def wish_change(start: float, hours: float = 2) -> dict[str, int]:
     return {"starts_at": at(start), "ends_at": at(start + hours)}
 
 
+async def test_a_hold_that_is_let_go_frees_the_room_and_leaves_no_booking(sites: Sites) -> None:
+    a, b = await sites.resident("a"), await sites.resident("b")
+    held = (await a.post("/v1/holds", wish())).json()["booking_id"]
+    assert [m["status"] for m in (await a.get("/v1/my/bookings")).json()] == ["held"]
+    assert (await a.post(f"/v1/my/bookings/{held}/cancel")).json()["status"] == "expired"
+    assert (await a.get("/v1/my/bookings")).json() == []
+    assert (await b.post("/v1/bookings", form())).status_code == 201
+
+
 async def test_a_booking_of_somebody_else_is_answered_as_if_there_were_none(sites: Sites) -> None:
     a, b = await sites.resident("a"), await sites.resident("b")
     mine = (await a.post("/v1/bookings", form())).json()["booking_id"]
