@@ -15,6 +15,7 @@ from cloud.models.booking import (
     Booking,
     CalendarSeries,
 )
+from cloud.models.desk import AlarmMark
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
 from cloud.models.fleet import GatewayRow, LockReport
 from cloud.models.keys import Credential, KeyLink, MinIssuedAt
@@ -28,6 +29,7 @@ __all__ = [
     "NO_OVERLAP",
     "PENDING",
     "Alarm",
+    "AlarmMark",
     "AuditRecord",
     "Base",
     "Booking",
