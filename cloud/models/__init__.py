@@ -20,6 +20,19 @@ from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, 
 from cloud.models.fleet import GatewayRow, LockReport
 from cloud.models.keys import Credential, KeyLink, MinIssuedAt
 from cloud.models.news import Alarm, AuditRecord, SeenHead
+from cloud.models.people import (
+    Account,
+    AccountFact,
+    AccountLink,
+    Action,
+    Passkey,
+    PasskeyChallenge,
+    SignInAttempt,
+    StaffGrant,
+    StaffInvite,
+    StaffMember,
+    WebSession,
+)
 from cloud.models.rooms import Lock, Room
 
 __all__ = [
@@ -28,6 +41,10 @@ __all__ = [
     "HOLDS_ROOM",
     "NO_OVERLAP",
     "PENDING",
+    "Account",
+    "AccountFact",
+    "AccountLink",
+    "Action",
     "Alarm",
     "AlarmMark",
     "AuditRecord",
@@ -42,12 +59,19 @@ __all__ = [
     "LockReport",
     "LockSettings",
     "MinIssuedAt",
+    "Passkey",
+    "PasskeyChallenge",
     "Room",
     "SeenHead",
     "Setting",
+    "SignInAttempt",
+    "StaffGrant",
+    "StaffInvite",
+    "StaffMember",
     "StatusHistory",
     "StatusOutbox",
     "Town",
     "TownKeyedRow",
     "TownRow",
+    "WebSession",
 ]
