@@ -18,7 +18,16 @@ from cloud.models.booking import (
 from cloud.models.desk import AlarmMark
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
 from cloud.models.fleet import GatewayRow, LockReport
-from cloud.models.keys import Credential, KeyLink, MinIssuedAt
+from cloud.models.holders import BookingHolder
+from cloud.models.keys import (
+    Credential,
+    IssuedPin,
+    KeyDelivery,
+    KeyLink,
+    KeyWork,
+    MinIssuedAt,
+    StaffKey,
+)
 from cloud.models.news import Alarm, AuditRecord, SeenHead
 from cloud.models.people import (
     Account,
@@ -50,11 +59,15 @@ __all__ = [
     "AuditRecord",
     "Base",
     "Booking",
+    "BookingHolder",
     "CalendarSeries",
     "Credential",
     "DocumentOutbox",
     "GatewayRow",
+    "IssuedPin",
+    "KeyDelivery",
     "KeyLink",
+    "KeyWork",
     "Lock",
     "LockReport",
     "LockSettings",
@@ -67,6 +80,7 @@ __all__ = [
     "SignInAttempt",
     "StaffGrant",
     "StaffInvite",
+    "StaffKey",
     "StaffMember",
     "StatusHistory",
     "StatusOutbox",

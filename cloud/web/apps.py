@@ -25,6 +25,7 @@ from cloud.web.limits import Limiter
 from cloud.web.relay_api import relay_routes
 from cloud.web.sign_in_api import sign_in_routes
 from cloud.web.staff_api import staff_routes
+from cloud.web.staff_keys_api import staff_key_routes
 from cloud.web.staff_session_api import staff_people_routes, staff_session_routes
 from cloud.web.static import add_pages
 from cloud.web.town_api import town_routes
@@ -43,6 +44,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_session_routes,
         staff_people_routes,
         staff_routes,
+        staff_key_routes,
         relay_routes,
         carry_routes,
     ),
@@ -53,6 +55,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         carry_routes,
         staff_people_routes,
         staff_routes,
+        staff_key_routes,
     ),
 }
 
