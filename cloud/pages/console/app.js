@@ -105,10 +105,11 @@ class Desk {
   }
 
   counts = {};
+  invitation = takeInvitation();
   nav = h("nav", { class: "way no-print" });
 
   #sectionOf(route) {
-    if (route.name === "join") return [join, route];
+    if (this.invitation !== null) return [join, { secret: this.invitation }];
     if (this.me === null) return [signIn, route];
     const shown = sectionsOf(this.me);
     if (OTHERS[route.name]) return [OTHERS[route.name], route];
@@ -146,6 +147,14 @@ function wayAround(shown, current, counts) {
 
 function countText(number) {
   return number ? String(number) : "";
+}
+
+/** The secret of /invite#SECRET, taken out of the address; null on every other page. */
+function takeInvitation() {
+  if (!/^\/invite(\/|$)/.test(location.pathname)) return null;
+  const secret = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  return secret;
 }
 
 async function whoami() {

@@ -1,7 +1,7 @@
 // What a member of staff is shown. The server decides again about every request; here it is only
 // about not offering what would be refused. Pure.
 //
-// `me.rights`: [{facility_id (null: the whole town), actions: [...]}], as GET /v1/staff/me tells.
+// `me.may`: {action: "*" (the whole town) or [facility ids]}, as GET /v1/staff/me tells.
 
 export const SECTIONS = Object.freeze([
   { name: "today", any: ["booking.read", "door.read"] },
@@ -18,13 +18,13 @@ export const SECTIONS = Object.freeze([
 
 /** Whether this may be done in a facility; without one, in the town as a whole. */
 export function may(me, action, facilityId = null) {
-  return rightsOf(me).some(({ facility_id: at, actions }) =>
-    (at === null || at === facilityId) && actions.includes(action));
+  const where = placesOf(me, action);
+  return where === "*" || (facilityId !== null && where.includes(facilityId));
 }
 
 /** Whether it may be done anywhere at all. */
 export function maySomewhere(me, action) {
-  return rightsOf(me).some(({ actions }) => actions.includes(action));
+  return placesOf(me, action).length > 0;
 }
 
 /** The names of the sections that this person sees. */
@@ -37,6 +37,7 @@ export function firstSection(me) {
   return sectionsOf(me)[0] ?? null;
 }
 
-function rightsOf(me) {
-  return Array.isArray(me?.rights) ? me.rights : [];
+function placesOf(me, action) {
+  const told = me?.may && Object.hasOwn(me.may, action) ? me.may[action] : [];
+  return told === "*" || Array.isArray(told) ? told : [];
 }

@@ -9,6 +9,7 @@ import { addDays, ago, clock, day, dayKey, dayStart, hours, iso } from "/shared/
 import { poll } from "./poll.js";
 import { routeTo } from "./routes.js";
 import { attentionLine, bookingBadges, counts, doorWords, narrowed, phase, stripPart, stripSpan } from "./today_state.js";
+import { timeOf } from "./times.js";
 import { noteTime, now } from "./when.js";
 
 const EVERY_MS = 10_000;
@@ -140,11 +141,6 @@ function placesOf(item) {
     places[name] = Number.isFinite(item[name]) ? timeOf(item[name]) : t("desk.never");
   }
   return places;
-}
-
-/** The time of day; of another day with the day. */
-export function timeOf(unixS) {
-  return dayKey(unixS) === dayKey(now()) ? clock(unixS) : `${day(unixS)} ${clock(unixS)}`;
 }
 
 function whereto(item) {
