@@ -10,15 +10,18 @@ from cloud.models.booking import (
     CANCELLED,
     CONFIRMED,
     HOLDS_ROOM,
+    MAX_HELD_S,
     NO_OVERLAP,
     PENDING,
     Booking,
+    BookingHolder,
     CalendarSeries,
 )
 from cloud.models.desk import AlarmMark
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
+from cloud.models.facilities import MAIN, ClosedDay, Facility
 from cloud.models.fleet import GatewayRow, LockReport
-from cloud.models.holders import BookingHolder
+from cloud.models.groups import Group, GroupEvidence, GroupMember
 from cloud.models.keys import (
     Credential,
     IssuedPin,
@@ -29,6 +32,7 @@ from cloud.models.keys import (
     StaffKey,
 )
 from cloud.models.news import Alarm, AuditRecord, SeenHead
+from cloud.models.payments import PaymentEntry, PaymentEvent, PaymentOrder
 from cloud.models.people import (
     Account,
     AccountFact,
@@ -48,6 +52,8 @@ __all__ = [
     "CANCELLED",
     "CONFIRMED",
     "HOLDS_ROOM",
+    "MAIN",
+    "MAX_HELD_S",
     "NO_OVERLAP",
     "PENDING",
     "Account",
@@ -61,11 +67,16 @@ __all__ = [
     "Booking",
     "BookingHolder",
     "CalendarSeries",
+    "ClosedDay",
     "Credential",
     "DocumentOutbox",
+    "Facility",
     "GatewayRow",
     "IssuedPin",
     "KeyDelivery",
+    "Group",
+    "GroupEvidence",
+    "GroupMember",
     "KeyLink",
     "KeyWork",
     "Lock",
@@ -74,6 +85,9 @@ __all__ = [
     "MinIssuedAt",
     "Passkey",
     "PasskeyChallenge",
+    "PaymentEntry",
+    "PaymentEvent",
+    "PaymentOrder",
     "Room",
     "SeenHead",
     "Setting",
