@@ -30,6 +30,7 @@ STATUS: dict[str, int] = {
     "LOCK_NOT_READY": 409,
     "UNKNOWN_BOOKING": 404,
     "UNKNOWN_LOCK": 404,
+    "UNKNOWN_ALARM": 404,
     "UNKNOWN_HOLDER": 404,
     "NOT_COLLECTED": 409,
     "NO_PIN_HERE": 409,

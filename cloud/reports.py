@@ -260,12 +260,12 @@ def alarm_lines(session: Session, limit: int) -> list[dict[str, Any]]:
     query = select(Alarm).order_by(Alarm.last_at.desc(), Alarm.alarm_id).limit(limit)
     names = ("alarm_id", "kind", "device", "detail", "first_at", "last_at", "times")
     return [
-        {name: getattr(row, name) for name in names} | _meaning(row.kind)
+        {name: getattr(row, name) for name in names} | alarm_meaning(row.kind)
         for row in session.scalars(query)
     ]
 
 
-def _meaning(kind: str) -> dict[str, str]:
+def alarm_meaning(kind: str) -> dict[str, str]:
     """What an alarm says to staff; nothing for a kind of before."""
     if kind not in texts.codes():
         return {}

@@ -18,6 +18,7 @@ from cloud.web.api_models import ProblemBody
 from cloud.web.body_limit import BodyLimit
 from cloud.web.carry_api import carry_routes
 from cloud.web.context import ApiContext, Site, SiteUrls
+from cloud.web.desk_api import desk_routes
 from cloud.web.guards import WITH_COOKIES, SameOrigin, SecurityHeaders
 from cloud.web.http_problems import add_handlers
 from cloud.web.key_api import key_routes
@@ -45,6 +46,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_people_routes,
         staff_routes,
         staff_key_routes,
+        desk_routes,
         relay_routes,
         carry_routes,
     ),
@@ -56,6 +58,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_people_routes,
         staff_routes,
         staff_key_routes,
+        desk_routes,
     ),
 }
 
