@@ -16,13 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cloud.ical_events import MAX_FILE_BYTES
 from cloud.web.api_models import ProblemBody
 from cloud.web.body_limit import BodyLimit
+from cloud.web.book_api import book_routes, free_routes
 from cloud.web.carry_api import carry_routes
 from cloud.web.context import ApiContext, Site, SiteUrls
 from cloud.web.desk_api import desk_routes
+from cloud.web.desk_booking_api import desk_booking_routes
+from cloud.web.desk_places_api import desk_places_routes
 from cloud.web.guards import WITH_COOKIES, SameOrigin, SecurityHeaders
 from cloud.web.http_problems import add_handlers
 from cloud.web.key_api import key_routes
 from cloud.web.limits import Limiter
+from cloud.web.payment_api import payment_routes
 from cloud.web.relay_api import relay_routes
 from cloud.web.sign_in_api import sign_in_routes
 from cloud.web.staff_api import staff_routes
@@ -32,13 +36,13 @@ from cloud.web.static import add_pages
 from cloud.web.town_api import town_routes
 
 MAX_BODY_BYTES = 64 * 1024
-CALENDAR_PATH = "/v1/staff/calendar"
+_LARGER = {"/v1/staff/calendar": MAX_FILE_BYTES + 1}
 _PROBLEM = {"model": ProblemBody, "description": "A reason in three tongues."}
 _OPENAPI_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM}
 
 Routes = Callable[[ApiContext], APIRouter]
 ROUTES: dict[Site, tuple[Routes, ...]] = {
-    Site.BOOK: (town_routes, sign_in_routes),
+    Site.BOOK: (town_routes, sign_in_routes, free_routes, book_routes),
     Site.KEY: (town_routes, key_routes, relay_routes, carry_routes),
     Site.CONSOLE: (
         town_routes,
@@ -47,6 +51,9 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_routes,
         staff_key_routes,
         desk_routes,
+        free_routes,
+        desk_booking_routes,
+        desk_places_routes,
         relay_routes,
         carry_routes,
     ),
@@ -59,6 +66,11 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_routes,
         staff_key_routes,
         desk_routes,
+        free_routes,
+        book_routes,
+        payment_routes,
+        desk_booking_routes,
+        desk_places_routes,
     ),
 }
 
@@ -69,21 +81,19 @@ def create_app(context: ApiContext, site: Site = Site.MACHINE) -> FastAPI:
     app.state.site = site
     if site is not Site.MACHINE:
         add_pages(app, site)
-    app.add_middleware(
-        BodyLimit, default_bytes=MAX_BODY_BYTES, larger={CALENDAR_PATH: MAX_FILE_BYTES + 1}
-    )
+    app.add_middleware(BodyLimit, default_bytes=MAX_BODY_BYTES, larger=_LARGER)
     if site in WITH_COOKIES:
         app.add_middleware(SameOrigin, origin=context.urls.origin(site))
     app.add_middleware(SecurityHeaders, site=site)
     return app
 
 
-def _bare(routes: Iterable[Routes], context: ApiContext) -> FastAPI:
+def _bare(routes: Iterable[Routes], context: ApiContext, openapi_url: str | None = None) -> FastAPI:
     app = FastAPI(
         title="Kannuki",
         version="1",
         responses=_OPENAPI_ERRORS,
-        openapi_url=None,  # `kannuki cloud openapi` prints it
+        openapi_url=openapi_url,  # sites have none: `kannuki cloud openapi` prints it
         docs_url=None,
         redoc_url=None,
     )
@@ -124,10 +134,15 @@ def create_sites(contexts: Iterable[ApiContext]) -> ByHost:
 
 def describe() -> dict[str, Any]:
     """The OpenAPI document of all sites together; needs no database and no keys."""
+    return every_route(_NOTHING).openapi()
+
+
+def every_route(context: ApiContext) -> FastAPI:
+    """The routes of all sites in one application: to be described and attacked, never served."""
     every = dict.fromkeys(make for routes in ROUTES.values() for make in routes)
-    app = _bare(every, _NOTHING)
-    app.openapi_url = "/openapi.json"
-    return app.openapi()
+    app = _bare(every, context, openapi_url="/openapi.json")
+    app.add_middleware(BodyLimit, default_bytes=MAX_BODY_BYTES, larger=_LARGER)
+    return app
 
 
 class _Nothing:
@@ -135,6 +150,8 @@ class _Nothing:
 
     town = ""
     key_page_url = "http://localhost/key"
+    signers = None
+    random_bytes = None
 
 
 _NOTHING = ApiContext(

@@ -7,7 +7,6 @@
                                            moment, 304 to If-None-Match; Kannuki-As-Of always tells
                                            the moment. `door` is null without door.read, `bookings`
                                            without booking.read
-    GET  /v1/staff/find?text=              bookings by a part of a name or contact, or by id
     GET  /v1/staff/bookings/{id}/story     who did what about a booking, what its lock recorded
     GET  /v1/staff/records                 what locks recorded: from, to, room_id, lock_id, who,
                                            event, result, after, limit -> {"lines", "next"}
@@ -128,18 +127,6 @@ def _etag(told: dict[str, Any]) -> str:
 def _bookings(router: APIRouter, context: ApiContext) -> None:
     service = context.service
     reader = Depends(need(context, "booking.read"))
-
-    @router.get("/find")
-    def find(
-        text: str = Query(min_length=1, max_length=100),
-        limit: int = Query(default=30, ge=1, le=100),
-        who: Principal = reader,
-    ) -> list[dict[str, Any]]:
-        """Bookings of somebody who stands at the counter or telephones; what comes next first."""
-        with service.database.read() as session:
-            return booking_view.find(
-                session, who.facilities("booking.read"), text.strip(), limit, service.clock()
-            )
 
     @router.get("/bookings/{booking_id}/story")
     def story(booking_id: str = _BOOKING, who: Principal = reader) -> dict[str, Any]:
