@@ -103,6 +103,8 @@ def claim(
     if not keywrap.is_device_key(device_key):
         raise Problem("BAD_DEVICE_KEY")
     booking = session.get_one(Booking, link.booking_id)
+    if find_holder(session, booking, link.holder_id) is None:
+        raise Problem("UNKNOWN_KEY")
     _check_open(booking, now)
     if link.device_key is not None and link.device_key != device_key:
         raise Problem("OTHER_DEVICE")

@@ -38,7 +38,6 @@ STATUS: dict[str, int] = {
     "REASON_NEEDED": 422,
     "TOO_LONG_FOR_STAFF": 422,
     "MAIL_OFF": 503,
-    "LINK_ON_ITS_WAY": 202,
     "OLD_JOURNAL": 409,
     "BAD_PARCEL": 422,
     "BAD_NONCE": 422,

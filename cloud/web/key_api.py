@@ -23,6 +23,7 @@ from cloud.web.book_api import office_of
 from cloud.web.carry_api import bearer
 from cloud.web.context import ApiContext
 from cloud.web.credentials import client_of, limited
+from kannuki import texts
 from kannuki.messages import to_base64url
 
 
@@ -113,7 +114,8 @@ def _trouble(router: APIRouter, context: ApiContext) -> None:
         if not service.sends_mail:
             raise Problem("MAIL_OFF")
         later.add_task(send_again, asked.reference, asked.contact)
-        return Problem("LINK_ON_ITS_WAY").body()
+        said = {lang: texts.text("LINK_ON_ITS_WAY", lang) for lang in texts.LANGUAGES}
+        return {"code": "LINK_ON_ITS_WAY", **said}
 
 
 def _claimed(got: Claim) -> dict[str, Any]:
