@@ -27,14 +27,24 @@ PHONES = ("佐藤さん", "鈴木さん", "高橋さん", "田中さん")
 
 
 class RunningTown:
-    """All programs of one town. `locks`: {room name: lock id}."""
+    """All programs of one town. `locks`: {room name: lock id}.
+
+    `cloud_options`: more words for the command line of the town's service.
+    """
 
     def __init__(
-        self, supervisor: Supervisor, folder: Folder, locks: dict[str, str], clock_offset_s: int
+        self,
+        supervisor: Supervisor,
+        folder: Folder,
+        locks: dict[str, str],
+        clock_offset_s: int,
+        cloud_options: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.locks = locks
         self.clock_offset_s = clock_offset_s
+        self._cloud_options = cloud_options
+        self._with_guests = True
         self._supervisor = supervisor
         self._buses: list[Bus] = []
         self._ports: dict[str, int] = {}
@@ -45,6 +55,7 @@ class RunningTown:
         Guests are the simulated phones and the page around the town: a test that brings its own
         people does without.
         """
+        self._with_guests = with_guests
         self._fix_ports()
         await asyncio.gather(self._start_world_and_locks(), self._start_broker_and_cloud())
         if not with_guests:
@@ -56,6 +67,10 @@ class RunningTown:
     def url(self, name: str) -> str:
         """The address of a program that speaks HTTP: cloud, phones, stage, world."""
         return f"http://127.0.0.1:{self._ports[name]}"
+
+    def site(self, name: str) -> str:
+        """The origin of a site of the town's service: book, key, console."""
+        return f"http://{name}.localhost:{self._ports['cloud']}"
 
     async def stop_part(self, name: str) -> None:
         """Switch one program off; it stays off."""
@@ -170,11 +185,16 @@ class RunningTown:
             "--http-port",
             str(self._ports["cloud"]),
             "--key-page-url",
-            self.url("stage") + "/phone",
+            self.url("stage") + "/phone" if self._with_guests else self.site("key"),
+            "--book-url",
+            self.site("book"),
+            "--console-url",
+            self.site("console"),
             "--staff-secret-file",
             str(folder.staff_secret),
             "--clock-offset-s",
             str(self.clock_offset_s),
+            *self._cloud_options,
             port=self._ports["cloud"],
         )
 

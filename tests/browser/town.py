@@ -25,6 +25,7 @@ from simulator.demo.setup import Folder, prepare
 from simulator.demo.town import RunningTown
 
 ROOMS = ("第1会議室", "和室", "音楽室")
+LIMITS = ("--limits", "100")  # every person of every test comes from this one machine
 BROWSER_ADDRESS = "F0:00:00:00:00:09"
 WITHIN_S = 60.0
 
@@ -154,7 +155,7 @@ class BrowserTown:
     async def __aenter__(self) -> BrowserTown:
         plan = Plan(int(time.time()), ROOMS)
         locks = await asyncio.to_thread(prepare, self.folder, plan, 0)
-        self.running = RunningTown(self.supervisor, self.folder, locks, 0)
+        self.running = RunningTown(self.supervisor, self.folder, locks, 0, LIMITS)
         try:
             await self.running.start(with_guests=False)
             self.computer = await self.running.start_computer("browser", BROWSER_ADDRESS)
@@ -170,6 +171,10 @@ class BrowserTown:
     async def __aexit__(self, *_exc: object) -> None:
         await self.supervisor.stop()
         self.running.clean_up()
+
+    def site(self, name: str) -> str:
+        """The origin of one of the town's sites: book, key, console."""
+        return self.running.site(name)
 
     def now(self) -> int:
         """The town's time is the browser's."""
