@@ -164,9 +164,9 @@ class BrowserTown:
     async def __aenter__(self) -> BrowserTown:
         plan = Plan(int(time.time()), ROOMS)
         locks = await asyncio.to_thread(prepare, self.folder, plan, 0)
-        self.running = RunningTown(self.supervisor, self.folder, locks, 0, LIMITS)
+        self.running = RunningTown(self.supervisor, self.folder, locks, 0)
         try:
-            await self.running.start(with_guests=False)
+            await self.running.start(with_guests=False, cloud_options=LIMITS)
             self.computer = await self.running.start_computer("browser", BROWSER_ADDRESS)
         except BaseException:
             await self.__aexit__()
