@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from cloud.calendar import DAY_S, HORIZON_S, TOWN_ZONE
 from cloud.credentials import settle
+from cloud.database import town_of
 from cloud.lists import forget_held, publish_lists
 from cloud.models import (
     CANCELLED,
@@ -56,7 +57,7 @@ def create(
 ) -> Booking:
     """A confirmed booking with its credential. Raises Problem."""
     check_window(starts_at, ends_at, now)
-    room = session.get(Room, room_id)
+    room = find_room(session, room_id)
     if room is None:
         raise unknown_room(session)
     booking_id = new_id(random_bytes)
@@ -135,7 +136,7 @@ def add_room(session: Session, name: str, room_id: str | None) -> Room:
         return known
     count = len(session.scalars(select(Room.room_id)).all())
     room = Room(room_id=room_id or f"room-{count + 1}", name=name)
-    if session.get(Room, room.room_id) is not None:
+    if find_room(session, room.room_id) is not None:
         raise Problem("INVALID", where=f"the room id {room.room_id} is taken")
     session.add(room)
     session.flush()
@@ -174,6 +175,11 @@ def _is_made_anew(lock: Lock, enrolment: EnrolmentFile) -> bool:
     if anew and enrolment.journal_epoch <= lock.journal_epoch:
         raise Problem("OLD_JOURNAL", epoch=lock.journal_epoch + 1)
     return anew
+
+
+def find_room(session: Session, room_id: str) -> Room | None:
+    """The room of this town with this id."""
+    return session.get(Room, (town_of(session), room_id))
 
 
 def match_room(text: str, rooms: list[Room]) -> Room | None:

@@ -6,6 +6,7 @@ Decides options and how answers look on a terminal. The deciding is done by the 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import select
 from cloud import bookings, keylinks, reports, trust
 from cloud.calendar import CalendarError, read_calendar
 from cloud.cli_options import FILE, TownService, database_option, json_option, town_options
+from cloud.clock import system_clock
 from cloud.database import Database, database_url, open_database
 from cloud.database import migrate as migrate_database
 from cloud.ical_events import MAX_FILE_BYTES
@@ -25,6 +27,8 @@ from cloud.serve import serve
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
 from kannuki.settings import write_secret_file
+
+TOWN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 @click.group()
@@ -39,6 +43,21 @@ def migrate(database: str) -> None:
     db = Database(database_url(database))
     click.echo(f"version {migrate_database(db)}")
     db.close()
+
+
+@cloud.command("add-town")
+@click.argument("town")
+@click.option("--name", default="", help="The town's name for people.")
+@database_option
+def add_town(database: str, town: str, name: str) -> None:
+    """Take another town into the database, or change the name of one."""
+    if not TOWN_ID.fullmatch(town):
+        raise InputError(f"'{town}' is no town's id", "use a-z, 0-9 and hyphens, at most 32")
+    db = Database(database_url(database))
+    migrate_database(db)
+    db.add_town(town, name, system_clock()())
+    db.close()
+    click.echo(town)
 
 
 @cloud.command("add-room")
@@ -252,7 +271,7 @@ def _audit_text(line: dict[str, Any]) -> str:
 @cloud.command()
 def openapi() -> None:
     """Print the description of the HTTP interface (OpenAPI)."""
-    from cloud.api import describe
+    from cloud.web.apps import describe
 
     click.echo(json.dumps(describe(), ensure_ascii=False, indent=2))
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cloud.clock import Clock, system_clock
-from cloud.database import Database, open_database
+from cloud.database import open_database
 from cloud.problems import Problem
 from cloud.service import TownService, open_service
 from kannuki.errors import ExpectationFailed, InputError, KannukiError
@@ -32,7 +32,7 @@ _OPTIONS = (
     click.option(
         "--key-page-url",
         default="http://127.0.0.1:8080/key",
-        help="Where key links lead; the secret follows behind #.",
+        help="Where key links lead, https://host/ of its own; the secret follows behind #.",
     ),
 )
 
@@ -51,7 +51,7 @@ def town_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **kwargs: Any,
     ) -> Any:
         clock = system_clock(clock_offset_s)
-        db = open_database(database, town)
+        db = open_database(database, town, now=clock())
         try:
             service = open_service(town, db, keys_dir, clock, key_page_url)
             return command(*args, service=service, **kwargs)
@@ -76,7 +76,6 @@ __all__ = [
     "FILE",
     "FOLDER",
     "Clock",
-    "Database",
     "TownService",
     "as_failure",
     "database_option",

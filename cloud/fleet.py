@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from cloud import documents, lists
 from cloud.alarms import raise_alarm
+from cloud.database import town_of
 from cloud.heads import WENT_BACK
 from cloud.keysets import SignedKeyset
 from cloud.lists import Delta
@@ -50,6 +51,7 @@ def note_gateway(session: Session, gateway_id: str, state: GatewayState, now: in
     """A gateway came, or (by its will) went; coming back makes its locks' lists due at once."""
     session.merge(
         GatewayRow(
+            town=town_of(session),
             gateway_id=gateway_id,
             online=state.online,
             version=state.version[:40],

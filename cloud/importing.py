@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from cloud import bookings
 from cloud.calendar import DAY_S, CalendarBooking, CalendarContent, Series
 from cloud.credentials import settle
+from cloud.database import town_of
 from cloud.models import CANCELLED, Booking, CalendarSeries, Room
 from cloud.problems import Problem
 from cloud.signers import Signers
@@ -161,7 +162,12 @@ class _Import:
                 if uid == series.uid and (uid, recurrence_id) not in named:
                     self._drop(row, series)
             self._session.merge(
-                CalendarSeries(uid=series.uid, sequence=series.sequence, dtstamp=series.dtstamp)
+                CalendarSeries(
+                    town=town_of(self._session),
+                    uid=series.uid,
+                    sequence=series.sequence,
+                    dtstamp=series.dtstamp,
+                )
             )
 
     def _turn(self, item: CalendarBooking) -> tuple[int, int, str]:

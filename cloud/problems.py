@@ -48,6 +48,11 @@ STATUS: dict[str, int] = {
     "INVALID": 422,
     "NOT_FOUND": 404,
     "METHOD": 405,
+    "TOO_MANY": 429,
+    "OTHER_ORIGIN": 403,
+    "NOT_JSON": 415,
+    "FORBIDDEN": 403,
+    "NOT_SIGNED_IN": 401,
     "FAULT": 500,
 }
 
@@ -59,6 +64,7 @@ class Problem(Exception):
         super().__init__(code)
         self.code = code
         self.status = STATUS[code]
+        self.retry_after_s = int(places.get("seconds", 0))
         self._texts = {lang: texts.text(code, lang, **places) for lang in texts.LANGUAGES}
 
     def body(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from cloud import documents
 from cloud.credentials import renew
+from cloud.database import town_of
 from cloud.lock_settings import sign_again
 from cloud.models import LockSettings, Setting, StatusOutbox
 from cloud.service import TownService
@@ -28,14 +29,14 @@ def follow_keyset(service: TownService) -> bool:
     """Makes anew what this keyset asks for; False when that was done already."""
     digest = sha256(service.keyset.document).hex()
     with service.database.read() as session:
-        known = session.get(Setting, _SETTING)
+        known = session.get(Setting, (town_of(session), _SETTING))
         if known is not None and known.value == digest:
             return False
     with service.database.write() as session:
         now = service.clock()
         renew(session, service.signers, now, publish=_lists_of_others(session, service))
         _sign_settings(session, service, now)
-        session.merge(Setting(name=_SETTING, value=digest))
+        session.merge(Setting(town=town_of(session), name=_SETTING, value=digest))
     return True
 
 

@@ -15,15 +15,18 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import uvicorn
 
-from cloud.api import ApiContext, create_app
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
 from cloud.rekey import follow_keyset
 from cloud.service import TIME_ERROR_S
+from cloud.web.apps import create_sites
+from cloud.web.context import ApiContext, SiteUrls
+from cloud.web.limits import Limiter
 from kannuki.errors import InputError
 from kannuki.mqtt import LinkSettings
 from kannuki.settings import read_secret_file
@@ -47,9 +50,21 @@ MIN_STAFF_SECRET_BYTES = 16
     show_default=True,
     help="How wrong this machine's clock may be, at most.",
 )
+@click.option("--book-url", default="", help="Origin of the booking site, https://host.")
+@click.option("--console-url", default="", help="Origin of the clerk's desk, https://host.")
+@click.option(
+    "--limits",
+    type=click.FloatRange(0, 1000),
+    default=1.0,
+    show_default=True,
+    help="Widens the rate limits by this factor; 0 switches them off (load tests).",
+)
 @town_options
 def serve(
     service: TownService,
+    book_url: str,
+    console_url: str,
+    limits: float,
     time_error_s: int,
     town_name: str,
     broker: str,
@@ -66,7 +81,9 @@ def serve(
     follow_keyset(service)
     listener = _listen(http_host, http_port)
     try:
-        asyncio.run(_serve(service, town_name or service.town, settings, listener, secret))
+        urls = _site_urls(book_url, service.key_page_url, console_url)
+        name = town_name or service.town
+        asyncio.run(_serve(service, name, settings, listener, secret, urls, limits))
     finally:
         listener.close()
 
@@ -76,6 +93,20 @@ def _link_settings(town: str, broker: str) -> LinkSettings:
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise InputError(f"'{broker}' is not host:port", "for example --broker 127.0.0.1:1883")
     return LinkSettings(host=host, port=int(port), client_id=f"kannuki-cloud-{town}")
+
+
+def _site_urls(book: str, key_page: str, console: str) -> SiteUrls:
+    """Origins of the sites; the key page is one only where it is the root of its own host."""
+    key = key_page.rstrip("/")
+    urls = SiteUrls(book.rstrip("/"), key if not urlsplit(key).path else "", console.rstrip("/"))
+    for url in (urls.book, urls.key, urls.console):
+        parts = urlsplit(url)
+        if url and (parts.path or parts.query or parts.scheme not in ("http", "https")):
+            raise InputError(f"'{url}' is not an origin", "for example https://book.town.example")
+    told = [url for url in (urls.book, urls.key, urls.console) if url]
+    if len(set(told)) != len(told):
+        raise InputError("two sites have one origin", "give each a host name of its own")
+    return urls
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -92,12 +123,15 @@ async def _serve(
     settings: LinkSettings,
     listener: socket.socket,
     staff_secret: bytes,
+    urls: SiteUrls,
+    limits: float,
 ) -> None:
     worker = BrokerWorker(service, settings, monotonic=time.monotonic, random=random.random)
-    context = ApiContext(service, town_name, worker.hub, worker.poke, staff_secret)
+    limiter = Limiter(time.monotonic, limits)
+    context = ApiContext(service, town_name, worker.hub, worker.poke, staff_secret, limiter, urls)
     server = _Server(
         uvicorn.Config(
-            create_app(context),
+            create_sites([context]),
             log_config=None,
             access_log=False,
             lifespan="off",

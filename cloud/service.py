@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cloud import keysets
 from cloud.clock import Clock
-from cloud.database import Database
+from cloud.database import TownDatabase
 from cloud.issuer import open_issuer, open_signer
 from cloud.keysets import SignedKeyset
 from cloud.ports import DocumentSigner, Issuer, ProofKeys
@@ -28,7 +28,7 @@ class TownService:
     """What every operation of the town needs. `time_error_s`: how wrong `clock` may be."""
 
     town: str
-    database: Database
+    database: TownDatabase
     clock: Clock
     signers: Signers
     gateway_issuer: Issuer
@@ -45,7 +45,7 @@ class TownService:
 
 
 def open_service(
-    town: str, database: Database, keys_dir: Path, clock: Clock, key_page_url: str
+    town: str, database: TownDatabase, keys_dir: Path, clock: Clock, key_page_url: str
 ) -> TownService:
     """The service of `town` with the keys and the keyset in `keys_dir`. Raises InputError."""
     random_bytes = secrets.token_bytes

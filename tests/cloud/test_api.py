@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cloud import problems
-from cloud.api import describe
 from cloud.models import GatewayRow
+from cloud.web.apps import describe
 from kannuki import texts
 from kannuki.messages import CommandResult, Message, RelayClose, RelayOpen, RelaySend
-from tests.cloud.support import CHANGES, FIRST, START, Town
+from tests.cloud.support import CHANGES, FIRST, START, TOWN, Town
 from tests.cloud.test_keys import Phone, book, secret_of
 from tests.cloud.web import Web, open_web
 
@@ -148,6 +148,7 @@ def online(town: Town, is_online: bool = True) -> None:
     with town.service.database.write() as session:
         session.merge(
             GatewayRow(
+                town=TOWN,
                 gateway_id="gw-1",
                 online=is_online,
                 version="",

@@ -23,7 +23,9 @@ chance = random.Random(int(sys.argv[2]))
 for n in range(150):
     start = chance.randrange(0, 200)
     try:
-        db.execute("INSERT INTO bookings VALUES (?, 'room-1', '', '', ?, ?, 'confirmed', ?, '', "
+        db.execute("INSERT INTO bookings (town, booking_id, room_id, holder_name, holder_contact, "
+                   "starts_at, ends_at, status, uid, recurrence_id, sequence, dtstamp, created_at, "
+                   "updated_at) VALUES ('misaki', ?, 'room-1', '', '', ?, ?, 'confirmed', ?, '', "
                    "0, 0, 0, 0)", (f"{sys.argv[2]}-{n}", start, start + chance.randrange(1, 12),
                    f"{sys.argv[2]}-{n}"))
     except sqlite3.IntegrityError as error:

@@ -71,7 +71,7 @@ def dump(path: Path) -> list[str]:
 
 def test_upgrade_leads_to_the_tables_of_the_program(old: Path) -> None:
     database = Database(database_url(str(old)))
-    assert migrate(database) == "0002"
+    assert migrate(database) == "0003"
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
@@ -123,7 +123,7 @@ def test_bookings_get_keys_of_the_new_issuer_once(upgraded: TownService) -> None
 def test_lock_of_before_is_hung_again_after_it_was_enrolled_anew(upgraded: TownService) -> None:
     lock = TestLock("bbbbbbbb", journal_epoch=2)
     with upgraded.database.write() as session:
-        room = session.get_one(Room, "room-2")
+        room = session.get_one(Room, (TOWN, "room-2"))
         bookings.hang_lock(session, upgraded.signers, lock.enrolment(), room, upgraded.clock())
         row = session.get_one(Lock, "bbbbbbbb")
     assert row.signing_key == lock.enrolment().signing_key

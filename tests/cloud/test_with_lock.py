@@ -55,7 +55,7 @@ class Street(Stand):
             enrolled_at=self.now,
         )
         with town.service.database.write() as opened:
-            room = opened.get_one(Room, "room-1")
+            room = opened.get_one(Room, (TOWN, "room-1"))
             bookings.hang_lock(opened, town.service.signers, told, room, self.now)
 
     def pass_time(self, seconds: int) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 
-from cloud.api import ApiContext, create_app
 from cloud.relay import RelayHub
 from cloud.service import TownService
+from cloud.web.apps import create_app
+from cloud.web.context import ApiContext
+from cloud.web.limits import Limiter
 from kannuki.messages import CommandResult, Message
 
 STAFF = "staff-secret-of-the-tests"
@@ -55,7 +57,7 @@ async def open_web(service: TownService) -> AsyncIterator[Web]:
 
     clock = service.clock
     hub = RelayHub(send, clock, clock, service.random_bytes, lambda: True, answer_within_s=0.3)
-    context = ApiContext(service, "みさき市", hub, poke, STAFF.encode())
+    context = ApiContext(service, "みさき市", hub, poke, STAFF.encode(), Limiter(clock, 0))
     transport = httpx.ASGITransport(create_app(context))
     async with httpx.AsyncClient(transport=transport, base_url="http://town") as client:
         web = Web(client, hub)

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import hmac
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from cloud import bookings, keylinks, reports
 from cloud.calendar import DAY_S, HORIZON_S, CalendarError, read_calendar
 from cloud.importing import import_calendar
 from cloud.problems import Problem
-from protocol.crypto import sha256
-
-if TYPE_CHECKING:
-    from cloud.api import ApiContext
+from cloud.web.context import ApiContext
+from cloud.web.credentials import limited, need
 
 _LIMIT = Query(default=100, ge=1, le=5000)
 
 
 def staff_routes(context: ApiContext) -> APIRouter:
-    """Routes under /v1/staff; each needs `Authorization: Bearer <staff secret>`."""
-    expected = sha256(context.staff_secret)
-
-    def staff(authorization: str = Header(default="")) -> None:
-        scheme, _, shown = authorization.partition(" ")
-        given = sha256(shown.strip().encode(errors="replace"))
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given, expected):
-            raise Problem("NOT_STAFF")
-
-    router = APIRouter(prefix="/v1/staff", dependencies=[Depends(staff)])
+    """Routes under /v1/staff; what each needs is named at it."""
+    router = APIRouter(prefix="/v1/staff", dependencies=[Depends(limited(context))])
     _reading(router, context)
     _changing(router, context)
     return router
@@ -39,7 +28,7 @@ def staff_routes(context: ApiContext) -> APIRouter:
 def _reading(router: APIRouter, context: ApiContext) -> None:
     service = context.service
 
-    @router.get("/bookings")
+    @router.get("/bookings", dependencies=[Depends(need(context, "booking.read"))])
     def list_bookings(
         starts: int | None = Query(default=None, alias="from", ge=0, lt=1 << 40),
         ends: int | None = Query(default=None, alias="to", ge=0, lt=1 << 40),
@@ -52,7 +41,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
         with service.database.read() as session:
             return reports.booking_lines(session, before, after, limit)
 
-    @router.get("/audit")
+    @router.get("/audit", dependencies=[Depends(need(context, "audit.read"))])
     def list_audit(
         lock_id: str | None = Query(default=None, pattern=r"^[a-z2-7]{8}$"), limit: int = _LIMIT
     ) -> list[dict[str, Any]]:
@@ -60,13 +49,13 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
         with service.database.read() as session:
             return reports.audit_lines(session, lock_id, limit)
 
-    @router.get("/fleet")
+    @router.get("/fleet", dependencies=[Depends(need(context, "fleet.read"))])
     def show_fleet() -> dict[str, Any]:
         """Gateways, doors, and status lists under way."""
         with service.database.read() as session:
             return reports.fleet_lines(session)
 
-    @router.get("/alarms")
+    @router.get("/alarms", dependencies=[Depends(need(context, "alarm.read"))])
     def list_alarms(limit: int = _LIMIT) -> list[dict[str, Any]]:
         """What needs a look."""
         with service.database.read() as session:
@@ -76,7 +65,9 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
 def _changing(router: APIRouter, context: ApiContext) -> None:
     service = context.service
 
-    @router.post("/bookings/{booking_id}/key-link")
+    @router.post(
+        "/bookings/{booking_id}/key-link", dependencies=[Depends(need(context, "key.reissue"))]
+    )
     def renew_link(booking_id: str) -> dict[str, str]:
         """A new key link; the old one dies, and what was collected with it is withdrawn."""
         with service.database.write() as session:
@@ -87,7 +78,9 @@ def _changing(router: APIRouter, context: ApiContext) -> None:
         context.poke()
         return {"booking_id": booking_id, "key_link": service.key_link(secret)}
 
-    @router.post("/bookings/{booking_id}/cancel")
+    @router.post(
+        "/bookings/{booking_id}/cancel", dependencies=[Depends(need(context, "booking.change"))]
+    )
     def cancel(booking_id: str) -> dict[str, str]:
         """Free the room and withdraw the key."""
         with service.database.write() as session:
@@ -110,6 +103,7 @@ def _changing(router: APIRouter, context: ApiContext) -> None:
 
     @router.post(
         "/calendar",
+        dependencies=[Depends(need(context, "calendar.import"))],
         openapi_extra={
             "requestBody": {
                 "required": True,

@@ -7,23 +7,22 @@ lock that wrote it. Carrying twice is carrying once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Header, Path
 from sqlalchemy.orm import Session
 
 from cloud import documents, heads, keylinks, lists, receipts, timesource
-from cloud.api_models import CarriedHead, CarriedParcel, TimeNonce
 from cloud.audit import take_parcel
 from cloud.models import DocumentOutbox, Lock, StatusOutbox
 from cloud.problems import Problem
+from cloud.web.api_models import CarriedHead, CarriedParcel, TimeNonce
+from cloud.web.context import ApiContext
+from cloud.web.credentials import limited
 from kannuki.messages import to_base64url
 from protocol import audit, statuslist
 from protocol.audit import AuditError, Head
 from protocol.crypto import HASH_BYTES
-
-if TYPE_CHECKING:
-    from cloud.api import ApiContext
 
 _CARRIER = "phone"
 _LOCK = Path(pattern=r"^[a-z2-7]{8}$")
@@ -49,7 +48,8 @@ def carry_routes(context: ApiContext) -> APIRouter:
             raise Problem("OTHER_LOCK")
         return own
 
-    router = APIRouter(prefix="/v1/locks/{lock_id}")
+    counted = [Depends(limited(context))]
+    router = APIRouter(prefix="/v1/locks/{lock_id}", dependencies=counted)
     _going(router, context, own_lock)
     _coming(router, context, own_lock)
     return router

@@ -1,0 +1,51 @@
+"""The tables of the towns: rooms, locks, bookings, credentials, what came home, what must go out.
+
+Decides names, types and the constraints that both databases can state; what only one of them can
+(no double booking) is in the migrations. Times are integer Unix seconds, UTC. No column holds a
+proof key, a PIN or a link's secret: of a secret, only its SHA-256. Every row names its town.
+"""
+
+from cloud.models.base import Base, Setting, Town, TownKeyedRow, TownRow
+from cloud.models.booking import (
+    CANCELLED,
+    CONFIRMED,
+    HOLDS_ROOM,
+    NO_OVERLAP,
+    PENDING,
+    Booking,
+    CalendarSeries,
+)
+from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
+from cloud.models.fleet import GatewayRow, LockReport
+from cloud.models.keys import Credential, KeyLink, MinIssuedAt
+from cloud.models.news import Alarm, AuditRecord, SeenHead
+from cloud.models.rooms import Lock, Room
+
+__all__ = [
+    "CANCELLED",
+    "CONFIRMED",
+    "HOLDS_ROOM",
+    "NO_OVERLAP",
+    "PENDING",
+    "Alarm",
+    "AuditRecord",
+    "Base",
+    "Booking",
+    "CalendarSeries",
+    "Credential",
+    "DocumentOutbox",
+    "GatewayRow",
+    "KeyLink",
+    "Lock",
+    "LockReport",
+    "LockSettings",
+    "MinIssuedAt",
+    "Room",
+    "SeenHead",
+    "Setting",
+    "StatusHistory",
+    "StatusOutbox",
+    "Town",
+    "TownKeyedRow",
+    "TownRow",
+]

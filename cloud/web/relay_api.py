@@ -1,0 +1,56 @@
+"""Relaying a phone's messages to its lock: a ticket, for its own lock alone (cloud/relay.py)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from cloud import fleet, keylinks
+from cloud.problems import Problem
+from cloud.web.api_models import RelayNext, RelayStart
+from cloud.web.carry_api import bearer
+from cloud.web.context import ApiContext
+from cloud.web.credentials import limited
+from kannuki.messages import to_base64url
+from protocol.crypto import sha256
+
+
+def relay_routes(context: ApiContext) -> APIRouter:
+    """Routes under /v1/relay; each needs `Authorization: Bearer <relay ticket>`."""
+    router = APIRouter(dependencies=[Depends(limited(context))])
+    service, hub = context.service, context.hub
+
+    def ticket(authorization: str = Header(default="")) -> str:
+        return bearer(authorization, "NO_TICKET")
+
+    def lock_of(shown: str, lock_id: str | None) -> str:
+        with service.database.read() as session:
+            own = keylinks.lock_of_ticket(session, shown, service.clock())
+            if lock_id is not None and lock_id != own:
+                raise Problem("OTHER_LOCK")
+            if fleet.gateway_is_offline(session, own):
+                raise Problem("GATEWAY_OFFLINE")
+            return own
+
+    @router.post("/v1/relay")
+    async def start(asked: RelayStart, shown: str = Depends(ticket)) -> dict[str, str]:
+        """Connect to the lock of this ticket and pass on the holder's HELLO."""
+        own = await asyncio.to_thread(lock_of, shown, asked.lock_id)
+        session, message = await hub.open(own, sha256(shown.encode()), asked.message)
+        return {"session": session, "message": to_base64url(message)}
+
+    @router.post("/v1/relay/{session}")
+    async def step(asked: RelayNext, session: str, shown: str = Depends(ticket)) -> dict[str, str]:
+        """Pass on the holder's next message."""
+        await asyncio.to_thread(lock_of, shown, None)
+        message = await hub.pass_on(session, sha256(shown.encode()), asked.message)
+        return {"message": to_base64url(message)}
+
+    @router.delete("/v1/relay/{session}", status_code=204)
+    async def hang_up(session: str, shown: str = Depends(ticket)) -> Response:
+        """The phone is done."""
+        await hub.close(session, sha256(shown.encode()))
+        return Response(status_code=204)
+
+    return router
