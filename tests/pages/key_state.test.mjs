@@ -30,10 +30,10 @@ function key(given = {}) {
   };
 }
 
-const PHONE = { bluetooth: true, network: true, keep: true };
-const IPHONE = { bluetooth: false, network: true, keep: true };
-const DEEP = { bluetooth: true, network: false, keep: true }; // in a cellar
-const NOTHING = { bluetooth: false, network: false, keep: true };
+const PHONE = { radio: "ready", network: true, keep: true };
+const IPHONE = { radio: "absent", network: true, keep: true };
+const DEEP = { radio: "ready", network: false, keep: true }; // in a cellar
+const NOTHING = { radio: "absent", network: false, keep: true };
 
 function situation(given = {}) {
   return state.initial({ keys: [key()], loaded: true, can: PHONE, townsClock: true, ...given });
@@ -116,6 +116,7 @@ const WAYS = [
   [PHONE, {}, "bluetooth"],
   [IPHONE, {}, "relay"],
   [DEEP, {}, "bluetooth"],
+  [{ ...PHONE, radio: "off" }, {}, "relay"],
   [NOTHING, {}, null],
   [IPHONE, { hasTicket: false }, null],
 ];
@@ -183,7 +184,7 @@ test("a phone's own clock takes no opening away: one more press tries the lock",
 });
 
 test("while it opens, a second press waits and nothing else is offered", () => {
-  const working = after(situation(), pressed(), { kind: "progress", step: "talk" });
+  const working = after(situation(), pressed(), { kind: "progress", step: "present" });
   assert.deepEqual(state.press(working, key(), NOW), { do: "wait" });
   const picture = state.view(working, NOW);
   assert.equal(picture.button.state, "working");
@@ -203,7 +204,7 @@ test("an open door is shown for a while and then the button is ready again", () 
 
 test("a late step of an attempt that is over changes nothing", () => {
   const over = after(situation(), pressed(), outcome("OPENED"));
-  assert.deepEqual(after(over, { kind: "progress", step: "talk" }), over);
+  assert.deepEqual(after(over, { kind: "progress", step: "present" }), over);
 });
 
 // ---- what is offered after a refusal: [code, way, capabilities, expected helps]
@@ -211,7 +212,8 @@ test("a late step of an attempt that is over changes nothing", () => {
 const REFUSALS = [
   ["NO_LOCK", "bluetooth", PHONE, ["relay", "again", "pin", "phone"]],
   ["NO_LOCK", "bluetooth", DEEP, ["again", "pin", "phone"]],
-  ["BLUETOOTH_OFF", "bluetooth", PHONE, ["relay", "pin", "phone"]],
+  ["NOT_CHOSEN", "bluetooth", PHONE, ["relay", "again", "pin", "phone"]],
+  ["BLUETOOTH_BLOCKED", "bluetooth", DEEP, ["again", "pin", "phone"]],
   ["GATEWAY_OFFLINE", "relay", IPHONE, ["again", "pin", "phone"]],
   ["GATEWAY_OFFLINE", "relay", PHONE, ["bluetooth", "again", "pin", "phone"]],
   ["TIMEOUT", "relay", IPHONE, ["again", "pin", "phone"]],
@@ -252,10 +254,25 @@ test("no signal and no Bluetooth: the number and the office, before any press", 
   assert.deepEqual(does(state.view(bare, NOW)), []);
 });
 
+test("a radio that is switched off is named where it is the only way", () => {
+  const off = situation({ can: { radio: "off", network: false, keep: true } });
+  assert.deepEqual(state.press(off, key(), NOW), { do: "explain", code: "BLUETOOTH_OFF" });
+  const told = after(off, { kind: "explained", code: "BLUETOOTH_OFF" });
+  assert.equal(state.view(told, NOW).says.code, "BLUETOOTH_OFF");
+  const on = after(told, { kind: "radio", is: "ready" });
+  assert.equal(state.view(on, NOW).says.code, "key.ready");
+});
+
+test("a renewed key is told as good news", () => {
+  const told = after(situation(), { kind: "notice", code: "KEY_CHANGED", at: NOW });
+  assert.equal(state.view(told, NOW).says.tone, "good");
+  assert.equal(state.view(told, NOW).button.state, "ready");
+});
+
 test("the wrong room names the right one, and switches to a key that fits this door", () => {
   const other = key({ id: "b2", room: "和室", doors: [{ lockId: "bbbbbbbb" }] });
   const start = situation({ keys: [key(), other], chosenId: "b1" });
-  const told = state.view(after(start, pressed(), outcome("WRONG_LOCK", { doorId: "bbbbbbbb" })), NOW);
+  const told = state.view(after(start, pressed(), outcome("WRONG_LOCK", { door: "bbbbbbbb" })), NOW);
   assert.deepEqual(told.says.params, { room: "第1会議室" });
   assert.deepEqual(told.helps[0], { do: "switch", id: "b2", room: "和室" });
   const nameless = situation({ keys: [key({ room: "" })] });
@@ -305,22 +322,16 @@ test("a refused claim is told in the town's words, with what to do", () => {
 
 test("what was collected is shown at once, the same key only once", () => {
   const again = key({ room: "音楽室" });
-  const held = after(situation({ secret: true }), { kind: "claiming" }, { kind: "claimed", key: again });
+  const collected = { kind: "claimed", key: again, at: NOW };
+  const held = after(situation({ secret: true }), { kind: "claiming" }, collected);
+  assert.equal(state.view(held, NOW).says.code, "key.claimed");
+  assert.equal(state.view(held, NOW).button.state, "ready");
   assert.equal(held.keys.length, 1);
   assert.equal(state.view(held, NOW).key.room, "音楽室");
   assert.equal(held.secret, false);
 });
 
-// ---- dialogs and housekeeping
-
-test("a dialog's errand is forgotten when it closes", () => {
-  const asked = after(situation(), { kind: "ask", what: "cancel" }, { kind: "errand-begun" });
-  assert.equal(state.view(asked, NOW).errand.phase, "working");
-  const failed = after(asked, { kind: "errand-failed", code: "OFFLINE" });
-  assert.equal(failed.errand.code, "OFFLINE");
-  const closed = after(failed, { kind: "closed" });
-  assert.deepEqual([closed.asked, closed.errand.phase], [null, "idle"]);
-});
+// ---- housekeeping
 
 test("what needs the network says so instead of failing", () => {
   const tools = Object.fromEntries(
@@ -338,7 +349,7 @@ test("a key that is over is kept for a week", () => {
 test("no event and no picture changes what it was given", () => {
   const frozen = freeze(situation());
   const events = [
-    pressed(), { kind: "progress", step: "talk" }, outcome("NO_LOCK"), { kind: "network", is: false },
+    pressed(), { kind: "progress", step: "present" }, outcome("NO_LOCK"), { kind: "network", is: false },
     { kind: "choose", id: "b1" }, { kind: "kept", key: key() }, { kind: "forgot", id: "b1" },
   ];
   for (const event of events) state.next(frozen, event);

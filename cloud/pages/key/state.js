@@ -26,10 +26,8 @@ export function initial(given = {}) {
     secret: false, // whether the address holds a link's secret
     claim: { phase: "offered", code: null, texts: null },
     attempt: { phase: "idle" },
-    asked: null, // an open dialog: "cancel", "hand-over", "not-me", "forget"
-    errand: { phase: "idle" }, // what the dialog's button does
     explained: 0, // presses that could only explain; each is told anew
-    can: { bluetooth: false, network: true, keep: true },
+    can: { radio: "absent", network: true, keep: true }, // radio: "ready", "off" or "absent"
     browser: null, // the app whose browser this is
     stays: false, // the person chose to stay in it
     townsClock: false, // whether `now` was held against the town's clock
@@ -71,7 +69,7 @@ const opens = (key, lockId) => key.doors.some((door) => door.lockId === lockId);
 /** Which way to the door a press takes: "bluetooth", "relay" or null; `wanted` is the person's. */
 export function wayFor(situation, key, wanted = null) {
   const ways = [];
-  if (situation.can.bluetooth) ways.push("bluetooth");
+  if (situation.can.radio === "ready") ways.push("bluetooth");
   if (situation.can.network && key.hasTicket) ways.push("relay");
   if (wanted !== null) return ways.includes(wanted) ? wanted : null;
   return ways[0] ?? null;
@@ -86,8 +84,11 @@ export function press(situation, key, now, wanted = null) {
     return { do: "explain", code: phase === EARLY ? "NOT_YET_VALID" : "EXPIRED" };
   }
   const way = wayFor(situation, key, wanted === "try" ? null : wanted);
-  return way === null ? { do: "explain", code: "NO_WAY_TO_DOOR" } : { do: "open", way };
+  return way === null ? { do: "explain", code: noWay(situation) } : { do: "open", way };
 }
+
+const noWay = ({ can }) => (can.radio === "off" ? "BLUETOOTH_OFF" : "NO_WAY_TO_DOOR");
+const NO_WAYS = ["BLUETOOTH_OFF", "NO_WAY_TO_DOOR"];
 
 /** The situation after an event. */
 export function next(situation, event) {
@@ -102,10 +103,10 @@ const STEPS = {
   loaded: (_, event) => ({ keys: event.keys, loaded: true }),
   stays: () => ({ stays: true }),
   network: (was, event) => ({ can: { ...was.can, network: event.is } }),
-  bluetooth: (was, event) => ({ can: { ...was.can, bluetooth: event.is } }),
+  radio: (was, event) => ({ can: { ...was.can, radio: event.is } }),
   clock: () => ({ townsClock: true }),
   door: (_, event) => ({ door: event.door }),
-  choose: (_, event) => ({ chosenId: event.id, attempt: IDLE, asked: null, explained: 0 }),
+  choose: (_, event) => ({ chosenId: event.id, attempt: IDLE, explained: 0 }),
   claiming: () => ({ claim: { phase: "working", code: null, texts: null } }),
   refused: (_, event) => ({
     claim: { phase: "refused", code: event.code, texts: event.texts ?? null },
@@ -115,15 +116,17 @@ const STEPS = {
     chosenId: event.key.id,
     secret: false,
     claim: { phase: "done", code: null, texts: null },
-    attempt: IDLE,
+    attempt: { phase: "told", code: "key.claimed", granted: true, notice: true, at: event.at },
   }),
   linked: () => ({ secret: true, claim: { phase: "offered", code: null, texts: null } }),
   unlinked: () => ({ secret: false, claim: { phase: "offered", code: null, texts: null } }),
   kept: (was, event) => ({ keys: with_(was.keys, event.key) }),
+  notice: (_, event) => ({
+    attempt: { phase: "told", code: event.code, granted: true, notice: true, at: event.at },
+  }),
   forgot: (was, event) => ({
     keys: was.keys.filter((key) => key.id !== event.id),
     chosenId: was.chosenId === event.id ? null : was.chosenId,
-    asked: null,
     attempt: IDLE,
   }),
   explained: (was, event) => ({
@@ -144,13 +147,6 @@ const STEPS = {
       at: event.at,
     },
   }),
-  ask: (_, event) => ({ asked: event.what, errand: IDLE }),
-  "errand-begun": () => ({ errand: { phase: "working" } }),
-  "errand-done": (_, event) => ({ errand: { phase: "done", ...event.told } }),
-  "errand-failed": (_, event) => ({
-    errand: { phase: "failed", code: event.code, texts: event.texts ?? null },
-  }),
-  closed: () => ({ asked: null, errand: IDLE }),
 };
 
 function with_(keys, key) {
@@ -178,9 +174,8 @@ export function view(before, now) {
     says: told,
     helps: helpsFor(situation, key, phase, told, now),
     tools: toolsFor(situation, key, phase),
-    asked: situation.asked,
-    errand: situation.errand,
     network: situation.can.network,
+    radio: situation.can.radio,
   };
 }
 
@@ -191,7 +186,7 @@ function standing(situation, key, phase, now) {
   const { attempt } = situation;
   if (attempt.granted && now - attempt.at >= TOLD_S) return IDLE;
   if (!attempt.explains) return attempt;
-  if (attempt.code === "NO_WAY_TO_DOOR") return wayFor(situation, key) === null ? attempt : IDLE;
+  if (NO_WAYS.includes(attempt.code)) return wayFor(situation, key) === null ? attempt : IDLE;
   return (EXPLAINED_IN[attempt.code] ?? phase) === phase ? attempt : IDLE;
 }
 
@@ -218,8 +213,6 @@ const OTHERS = {
     says: situation.claim.code && sentence(situation.claim.code, { texts: situation.claim.texts }),
     helps: claimHelps(situation),
     others: situation.keys.length,
-    asked: situation.asked,
-    errand: situation.errand,
   }),
   door: (situation) => ({
     door: situation.door,
@@ -255,17 +248,21 @@ function buttonOf(situation, key, phase, now) {
 }
 
 const HINTS = { bluetooth: "key.hint_here", relay: "key.hint_here", null: "key.hint_no_way" };
+// The steps of protocol/opening.js; "search" is before the first.
 const STEP_HINTS = {
   search: "key.step_search",
-  connect: "key.step_connect",
-  talk: "key.step_talk",
-  move: "key.step_move",
+  connect: "key.step_search",
+  greet: "key.step_connect",
+  present: "key.step_talk",
+  time: "key.step_time",
+  confirm: "key.step_move",
+  carry: "key.step_move",
 };
 
 /** What is told beside the button: {tone, code, params, texts}; tones: calm, good, wait, bad. */
 function toldOf(situation, key, phase, now) {
   const { attempt } = situation;
-  if (attempt.phase === "working") return { tone: "calm", code: STEP_HINTS[attempt.step] };
+  if (attempt.phase === "working") return { tone: "calm", code: STEP_HINTS[attempt.step], again: attempt.step };
   if (attempt.phase === "told") return toldAfter(situation, key, now);
   if (phase === GONE) return { tone: "bad", ...sentence(key.gone, {}) };
   if (phase === ENDED) return { tone: "calm", ...sentence("EXPIRED", {}) };
@@ -302,16 +299,17 @@ export function sentence(code, { room, texts }) {
 const TRY_AGAIN = [
   "BUSY", "RELAY_BUSY", "NO_LOCK", "UNREACHABLE", "TIMEOUT", "NO_SESSION", "RELAY_OVER",
   "RELAY_FAILED", "GATEWAY_OFFLINE", "JAMMED", "NOT_GENUINE", "TIME_UNKNOWN", "TIME_REJECTED",
-  "OFFLINE", "FULL", "REFUSED", "FAULT", "OTHER_BASE",
+  "OFFLINE", "FULL", "REFUSED", "FAULT", "OTHER_BASE", "NOT_CHOSEN", "BLUETOOTH_OFF",
+  "BLUETOOTH_BLOCKED", "TOO_MANY",
 ];
 const OTHER_WAY = [
   "NO_LOCK", "UNREACHABLE", "TIMEOUT", "NO_SESSION", "RELAY_OVER", "RELAY_FAILED", "OFFLINE",
   "GATEWAY_OFFLINE", "NOT_GENUINE", "TIME_UNKNOWN", "TIME_REJECTED", "NO_TICKET", "REFUSED",
-  "BLUETOOTH_OFF", "BLUETOOTH_DENIED",
+  "BLUETOOTH_OFF", "BLUETOOTH_BLOCKED", "BLUETOOTH_ABSENT", "NOT_CHOSEN", "FAULT",
 ];
 const COLLECT_AGAIN = [
   "BAD_MAC", "BAD_SIGNATURE", "MALFORMED", "TOO_LARGE", "UNKNOWN_ISSUER", "NO_TICKET",
-  "NOT_ALLOWED_TO_ISSUE", "REVOKED",
+  "NOT_ALLOWED_TO_ISSUE", "REVOKED", "NO_KEY", "WRAPPED_FOR_ANOTHER",
 ];
 // The PIN has the key's own window; it helps where the phone or the way to the door fails.
 const NO_PIN = [
@@ -337,7 +335,7 @@ function helpsFor(situation, key, phase, told, now) {
 function afterRefusal(situation, key, phase, code, now) {
   const { attempt, can } = situation;
   const helps = [];
-  if (code === "WRONG_LOCK") helps.push(...rightKey(situation, attempt.doorId, key, now));
+  if (code === "WRONG_LOCK") helps.push(...rightKey(situation, attempt.door, key, now));
   if (attempt.explains && !situation.townsClock && phase !== GONE) {
     if (wayFor(situation, key) !== null) helps.push({ do: "try" });
   }
