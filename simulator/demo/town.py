@@ -39,14 +39,18 @@ class RunningTown:
         self._buses: list[Bus] = []
         self._ports: dict[str, int] = {}
 
-    async def start(self) -> None:
-        """Start everything; returns when all of it is ready. Raises ChildFailed."""
+    async def start(self, with_guests: bool = True) -> None:
+        """Start everything; returns when all of it is ready. Raises ChildFailed.
+
+        Guests are the simulated phones and the page around the town: a test that brings its own
+        people does without.
+        """
         self._fix_ports()
         await asyncio.gather(self._start_world_and_locks(), self._start_broker_and_cloud())
-        await asyncio.gather(
-            self._start_computer("gateway", GATEWAY_ADDRESS, self._gateway_spec),
-            self._start_computer("phones", PHONE_ADDRESS, self._phone_spec),
-        )
+        if not with_guests:
+            await self._start_gateway()
+            return
+        await asyncio.gather(self._start_gateway(), self._start_phones())
         await self._start(self._stage_spec())
 
     def url(self, name: str) -> str:
@@ -79,8 +83,16 @@ class RunningTown:
         await self._supervisor.start(broker_spec(self.folder.broker, self._ports["broker"]))
         await self._start(self._cloud_spec())
 
-    async def _start_computer(self, name: str, address: str, program) -> None:
-        """A simulated computer: its bus, its Bluetooth, and the program that uses them."""
+    async def _start_gateway(self) -> None:
+        bus = await self.start_computer("gateway", GATEWAY_ADDRESS)
+        await self._start(self._gateway_spec(bus))
+
+    async def _start_phones(self) -> None:
+        bus = await self.start_computer("phones", PHONE_ADDRESS)
+        await self._start(self._phone_spec(bus))
+
+    async def start_computer(self, name: str, address: str) -> dict[str, str]:
+        """A simulated computer, its bus and its Bluetooth; the environment of its programs."""
         bus = prepare_bus(self.folder.root / f"computer-{name}")
         self._buses.append(bus)
         await self._start(
@@ -92,6 +104,7 @@ class RunningTown:
             )
         )
         air = f"127.0.0.1:{self._ports['air']}"
+        environment = {"DBUS_SYSTEM_BUS_ADDRESS": bus.address}
         await self._start(
             self._python(
                 f"bluetooth-{name}",
@@ -100,10 +113,10 @@ class RunningTown:
                 air,
                 "--address",
                 address,
-                env={"DBUS_SYSTEM_BUS_ADDRESS": bus.address},
+                env=environment,
             )
         )
-        await self._start(program({"DBUS_SYSTEM_BUS_ADDRESS": bus.address}))
+        return environment
 
     async def _start(self, spec: ChildSpec) -> Child:
         return await self._supervisor.start(spec)
