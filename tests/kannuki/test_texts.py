@@ -33,7 +33,8 @@ def test_every_text_can_be_filled_in_and_ends_like_a_sentence(checkout: Path, la
         places = dict.fromkeys(PLACEHOLDER.findall(template), "12")
         sentence = texts.text(code, lang, **places)
         assert "{" not in sentence
-        assert sentence.endswith(("。", "."))
+        if code.isupper():  # codes in lower case are labels and headings of pages
+            assert sentence.endswith(("。", "."))
 
 
 @pytest.mark.parametrize("lang", texts.LANGUAGES)
