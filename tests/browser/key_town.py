@@ -170,7 +170,13 @@ async def _serving(running: KeyTown, listener: socket.socket) -> AsyncIterator[N
     loop = asyncio.get_running_loop()
     hub = RelayHub(send, service.clock, loop.time, service.random_bytes, lambda: True, 5.0)
     context = ApiContext(
-        service, "みさき市", hub, lambda: None, b"staff-secret-of-tests", Limiter(loop.time, 0), urls
+        service,
+        "みさき市",
+        hub,
+        lambda: None,
+        b"staff-secret-of-tests",
+        Limiter(loop.time, 0),
+        urls,
     )
     config = uvicorn.Config(
         create_sites([context]), log_config=None, access_log=False, lifespan="off"

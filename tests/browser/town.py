@@ -210,6 +210,17 @@ class BrowserTown:
         link: str = booking["key_link"]
         return link
 
+    async def withdraw(self, door: Door) -> None:
+        """Cancel the last booking that was made; the lock knows it when this returns."""
+        await self.office.staff("POST", f"bookings/{self._booked.pop()}/cancel")
+
+        async def known() -> bool:
+            fleet = await self.office.staff("GET", "fleet")
+            rows = [row for row in fleet["status_lists"] if row["lock_id"] == door.lock_id]
+            return bool(rows) and all(r["acknowledged_version"] == r["version"] for r in rows)
+
+        await until(known, f"the lock of {door.room} has the newest list")
+
     async def switch_off(self, part: str) -> None:
         """Stop a program: "gateway", "cloud", a lock; it stays off until the test ends."""
         self._stopped.add(part)

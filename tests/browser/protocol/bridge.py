@@ -303,7 +303,9 @@ async def _do(request: web.Request) -> web.Response:
 
 
 async def _radio_up(request: web.Request) -> web.Response:
-    return web.json_response({"handle": _door(request).connect((await request.json())["mtu"]).handle})
+    return web.json_response(
+        {"handle": _door(request).connect((await request.json())["mtu"]).handle}
+    )
 
 
 async def _radio(request: web.Request) -> web.Response:
