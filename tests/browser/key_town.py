@@ -20,12 +20,12 @@ from typing import Any
 import uvicorn
 from playwright.async_api import Page
 
-from cloud import bookings, keylinks
+from cloud import bookings, fleet, keylinks
 from cloud.relay import RelayHub
 from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext, SiteUrls
 from cloud.web.limits import Limiter
-from kannuki.messages import CommandResult, Message, RelayClose, RelayOpen, RelaySend
+from kannuki.messages import CommandResult, GatewayState, Message, RelayClose, RelayOpen, RelaySend
 from protocol import frames, gatt, session
 from tests.cloud.support import Town, open_town
 from tests.cloud.test_with_lock import LOCK, Street, tell_time
@@ -90,6 +90,12 @@ class KeyTown:
 
     # --- the gateway
 
+    def gateway(self, online: bool) -> None:
+        """The building's gateway comes, or goes (as its will tells)."""
+        state = GatewayState(online=online, version="1", started_at=self.street.now)
+        with self.service.database.write() as opened:
+            fleet.note_gateway(opened, "gw-1", state, self.service.clock())
+
     async def answer(self, _lock_id: str, command: Message) -> CommandResult | None:
         if isinstance(command, RelayClose):
             peer = self.relayed.pop(command.session, None)
@@ -153,6 +159,7 @@ async def key_town(folder: Path) -> AsyncIterator[KeyTown]:
         running = KeyTown(town, Street(town), origin)
         tell_time(running.street)
         async with _serving(running, listener):
+            running.gateway(online=True)
             yield running
 
 

@@ -337,11 +337,10 @@ async function begin() {
   });
   listen();
   if (store === null) return dispatch({ kind: "loaded", keys: [] });
-  await noteRadio();
   await loadKeys();
   await takeLink();
-  await startWorker();
-  await Promise.all([describeDoor(), lookAround(true)]);
+  await Promise.all([noteRadio(), describeDoor(), lookAround(true), startWorker()]);
+  await wakeWorker();
 }
 
 function listen() {
