@@ -25,10 +25,18 @@ from cloud import bookings, keylinks
 from cloud.models import Lock, Room
 from cloud.problems import Problem
 from cloud.web import limits
-from cloud.web.api_models import KeyLinkShown
+from cloud.web.api_models import Request, Secret
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited
 from cloud.web.static import PAGES, TEXTS
+
+
+
+class KeyLinkShown(Request):
+    """A link that its owner wants to see as a picture."""
+
+    secret: str = Secret
+
 
 _LOCK = Path(pattern=r"^[a-z2-7]{8}$")
 _KEPT = (".js", ".css", ".svg", ".png", ".webmanifest", ".json")

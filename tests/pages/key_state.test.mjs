@@ -296,15 +296,16 @@ test("the lock's own word about the time counts more than the phone's", () => {
   assert.equal(says.tone, "wait");
 });
 
-test("a withdrawn key opens nothing more, says why, and offers to renew it", () => {
-  for (const gone of ["REVOKED", "BOOKING_CANCELLED", "KEY_REPLACED"]) {
+test("a withdrawn key opens nothing more, says why, and what may help", () => {
+  const cases = [["REVOKED", ["refresh", "phone"]], ["BOOKING_CANCELLED", ["phone"]], ["KEY_REPLACED", ["new-link", "phone"]]];
+  for (const [gone, wanted] of cases) {
     const over = situation({ keys: [key({ gone })] });
     assert.deepEqual(state.press(over, over.keys[0], NOW), { do: "explain", code: gone });
     assert.deepEqual(state.press(over, over.keys[0], NOW, "try"), { do: "explain", code: gone });
     const picture = state.view(over, NOW);
     assert.equal(picture.says.code, gone);
     assert.equal(picture.button.state, "over");
-    assert.deepEqual(does(picture), ["refresh", "phone"]);
+    assert.deepEqual(does(picture), wanted);
     assert.deepEqual(picture.tools.map((tool) => tool.do), ["forget"]);
   }
 });
@@ -314,10 +315,11 @@ test("a withdrawn key opens nothing more, says why, and offers to renew it", () 
 test("a refused claim is told in the town's words, with what to do", () => {
   const texts = { ja: "鍵は 12/5 9:50 から受け取れます。" };
   const cases = [
-    ["OTHER_DEVICE", ["new-link"]],
+    ["OTHER_DEVICE", ["new-link", "not-me"]],
     ["TOO_EARLY_FOR_KEY", ["claim"]],
     ["OFFLINE", ["claim"]],
-    ["UNKNOWN_KEY", []],
+    ["UNKNOWN_KEY", ["new-link"]],
+    ["TOO_MANY", ["claim"]],
     ["BOOKING_CANCELLED", []],
   ];
   for (const [code, wanted] of cases) {

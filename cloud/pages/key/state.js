@@ -226,13 +226,14 @@ const OTHERS = {
   empty: (situation) => ({ network: situation.can.network }),
 };
 
-const NEVER_AGAIN = ["UNKNOWN_KEY", "BOOKING_CANCELLED", "BOOKING_OVER", "BAD_LINK"];
+const NEVER_AGAIN = ["OTHER_DEVICE", "UNKNOWN_KEY", "BOOKING_CANCELLED", "BOOKING_OVER", "BAD_LINK"];
 
 function claimHelps({ claim, keys }) {
   if (claim.phase !== "refused") return [];
   const helps = [];
-  if (claim.code === "OTHER_DEVICE") helps.push({ do: "new-link" });
-  else if (!NEVER_AGAIN.includes(claim.code)) helps.push({ do: "claim" });
+  if (!NEVER_AGAIN.includes(claim.code)) helps.push({ do: "claim" });
+  if (["OTHER_DEVICE", "UNKNOWN_KEY"].includes(claim.code)) helps.push({ do: "new-link" });
+  if (claim.code === "OTHER_DEVICE") helps.push({ do: "not-me" });
   if (keys.length) helps.push({ do: "my-keys" });
   return helps;
 }
@@ -334,7 +335,8 @@ function helpsFor(situation, key, phase, told, now) {
   if (code === null && phase === OPEN && wayFor(situation, key) === null) {
     helps.push(...lastResorts(key, null));
   }
-  if (phase === GONE && can.network) helps.push({ do: "refresh" });
+  if (phase === GONE && can.network && key.gone === "REVOKED") helps.push({ do: "refresh" });
+  if (phase === GONE && can.network && key.gone === "KEY_REPLACED") helps.push({ do: "new-link" });
   if (phase === GONE || phase === ENDED) helps.push(...phoneOf(key));
   return unique(helps);
 }
@@ -388,8 +390,8 @@ function toolsFor({ can }, key, phase) {
   const tools = [];
   if (living) tools.push("slip");
   if (living && key.hasLink) {
-    tools.push({ do: "hand-over", needs: can.network }, { do: "cancel", needs: can.network });
-    tools.push({ do: "not-me", needs: can.network });
+    if (key.hasTicket) tools.push({ do: "hand-over", needs: can.network });
+    tools.push({ do: "cancel", needs: can.network }, { do: "not-me", needs: can.network });
   }
   if (!living) tools.push("forget");
   return tools.map((tool) => (typeof tool === "string" ? { do: tool, needs: true } : tool));

@@ -94,7 +94,7 @@ const SCREENS = {
   ],
   key: keyScreen,
   door: (picture, part, act) => [part("door", picture, () => doorBody(picture, act))],
-  empty: (picture, part) => [part("empty", picture, emptyBody)],
+  empty: (picture, part, act) => [part("empty", picture, () => emptyBody(picture, act))],
   browser: (picture, part, act) => [part("browser", picture, () => browserBody(picture, act))],
 };
 
@@ -121,8 +121,9 @@ const CLAIM_HELPS = {
   "my-keys": (act) => h("button", { type: "button", class: "button button-second", onclick: act.myKeys }, t("key.my_keys")),
   "new-link": (act) => [
     h("p", {}, t("key.new_link_lead")),
-    h("button", { type: "button", class: "button", onclick: act.newLink }, t("key.new_link")),
+    h("button", { id: "help-new-link", type: "button", class: "button", onclick: act.newLink }, t("key.new_link")),
   ],
+  "not-me": (act) => h("button", { id: "help-not-me", type: "button", class: "button button-second", onclick: act.notMe }, t("key.not_collected")),
 };
 
 // ---- the key
@@ -232,6 +233,7 @@ const HELPS = {
     h("p", { id: "help-relay-lead", class: "hint" }, t("key.relay_lead"))),
   bluetooth: (_, act, first) => h("button", { id: "help-bluetooth", type: "button", class: kind(first), onclick: () => act.openBy("bluetooth") }, t("key.bluetooth")),
   refresh: (_, act, first) => h("button", { id: "help-refresh", type: "button", class: kind(first), onclick: act.refresh }, t("key.refresh")),
+  "new-link": (_, act, first) => h("button", { id: "help-new-link", type: "button", class: kind(first), onclick: act.newLink }, t("key.new_link")),
   switch: (help, act) => h("button", { id: "help-switch", type: "button", class: "button", onclick: () => act.choose(help.id) }, t("key.switch", { room: help.room })),
   pin: () => h("button", { id: "help-pin", type: "button", class: "button button-second", onclick: () => reveal("pin-box") }, t("key.pin_show")),
   find: () => h("button", { id: "help-find", type: "button", class: "button button-second", onclick: () => reveal("find-box") }, t("key.find_show")),
@@ -277,8 +279,12 @@ function pin(key) {
     h("summary", {}, t("key.pin")),
     h("div", { class: "pin" },
       h("p", { class: "pin-number", "aria-label": [...key.pin].join(" ") }, grouped(key.pin).map((group) => h("span", { "aria-hidden": "true" }, group))),
-      h("p", {}, t("key.pin_lead"))));
+      h("p", {}, t("key.pin_lead")),
+      key.pinFrom && h("p", {}, pinTimes(key))));
 }
+
+const pinTimes = (key) =>
+  t("key.pin_times", { opens: when(key.pinFrom, key.startsAt), closes: when(key.pinUntil, key.startsAt) });
 
 /** 123 456 7890: what a person reads from paper and presses. */
 const grouped = (digits) => digits.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ?? [digits];
@@ -339,17 +345,19 @@ function slip(key) {
       [t("key.pin"), key.pin && h("span", { class: "pin-number" }, grouped(key.pin).map((group) => h("span", {}, group)))],
       [t("key.phone_number"), key.phone],
     ]),
-    h("p", {}, t(key.pin ? "key.slip_how" : "key.slip_no_number")),
+    h("p", {}, t(key.pin ? "key.slip_how" : "key.slip_no_number"), " ", key.pin && key.pinFrom && pinTimes(key)),
     key.pin && h("p", {}, t("key.slip_note")));
 }
 
 // ---- no key here
 
-function emptyBody() {
+function emptyBody({ network }, act) {
   return [
     h("h1", { class: "page-title" }, t("key.empty_title")),
     h("p", { class: "lead" }, t("key.empty_lead")),
-    h("p", {}, t("key.empty_lost")),
+    h("div", { class: "card stack" },
+      h("p", {}, t("key.empty_lost")),
+      h("button", { id: "help-new-link", type: "button", class: "button button-second", onclick: network ? act.newLink : act.needsSignal }, t("key.new_link"))),
   ];
 }
 
