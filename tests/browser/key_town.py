@@ -21,15 +21,18 @@ import uvicorn
 from playwright.async_api import Page
 
 from cloud import bookings, fleet, keylinks
+from cloud.models.base import Base
 from cloud.relay import RelayHub
 from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext, SiteUrls
 from cloud.web.limits import Limiter
 from kannuki.messages import CommandResult, GatewayState, Message, RelayClose, RelayOpen, RelaySend
 from protocol import frames, gatt, session
+from protocol.keys import key_id
 from tests.cloud.support import Town, open_town
 from tests.cloud.test_with_lock import LOCK, Street, tell_time
 from tests.firmware.town import Peer
+from tests.firmware.town import Town as Stand
 
 MTU = 185
 RADIO = Path(__file__).with_name("pages") / "radio.js"
@@ -50,6 +53,7 @@ class KeyTown:
     origin: str
     reached: str | None = None  # the error that the gateway tells instead of an answer
     at_door: str | None = LOCK
+    stranger: Stand | None = None  # another lock that answers to this one's name
     relayed: dict[str, Peer] = field(default_factory=dict)
     radio_peers: dict[int, Peer] = field(default_factory=dict)
 
@@ -68,13 +72,12 @@ class KeyTown:
         now = self.service.clock()
         starts_at = now + begins_in_s
         with self.service.database.write() as opened:
+            signers, random_bytes = self.service.signers, self.service.random_bytes
+            when = {"starts_at": starts_at, "ends_at": starts_at + lasts_s}
             booking = bookings.create(
-                opened, self.service.signers, self.service.random_bytes, now,
-                room_id=room_id, starts_at=starts_at, ends_at=starts_at + lasts_s, holder_name="試験",
-            )  # fmt: skip
-            secret = keylinks.new_link(
-                opened, self.service.signers, booking, self.service.random_bytes, now
+                opened, signers, random_bytes, now, room_id=room_id, holder_name="試験", **when
             )
+            secret = keylinks.new_link(opened, signers, booking, random_bytes, now)
         return booking.booking_id, self.service.key_link(secret)
 
     def pass_time(self, seconds: int) -> None:
@@ -87,6 +90,19 @@ class KeyTown:
         self.street.lock.carry_out()
         self.street.lock.advance(1000)
         return self.street.lock.happened.count("bolt_retracted")
+
+    def settle(self) -> None:
+        """The worker of the keys does what is asked for."""
+        self.town.settle()
+
+    def kid(self) -> bytes:
+        """Whose signature is under residents' tokens."""
+        return key_id(self.service.signers.issuer.public_key)
+
+    def stored(self, what: type[Base]) -> int:
+        """How many rows of a kind have come home."""
+        with self.service.database.read() as opened:
+            return opened.query(what).count()
 
     # --- the gateway
 
@@ -130,7 +146,7 @@ class KeyTown:
         return self.at_door is not None and name == gatt.advertised_name(self.at_door)
 
     def _connect(self) -> int:
-        peer = self.street.connect(MTU)
+        peer = (self.stranger or self.street).connect(MTU)
         self.radio_peers[peer.handle] = peer
         return peer.handle
 
@@ -177,7 +193,13 @@ async def _serving(running: KeyTown, listener: socket.socket) -> AsyncIterator[N
     loop = asyncio.get_running_loop()
     hub = RelayHub(send, service.clock, loop.time, service.random_bytes, lambda: True, 5.0)
     context = ApiContext(
-        service, "みさき市", hub, lambda: None, b"staff-secret-of-tests", Limiter(loop.time, 0), urls
+        service,
+        "みさき市",
+        hub,
+        lambda: None,
+        b"staff-secret-of-tests",
+        Limiter(loop.time, 0),
+        urls,
     )
     config = uvicorn.Config(
         create_sites([context]), log_config=None, access_log=False, lifespan="off"

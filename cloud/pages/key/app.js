@@ -25,6 +25,8 @@ const COMMANDS = {
   unlock: { bluetooth: COMMAND_UNLOCK, relay: COMMAND_UNLOCK_REMOTE },
   lock: { bluetooth: COMMAND_LOCK, relay: COMMAND_LOCK },
 };
+const TOWN_WITHIN_MS = 8000;
+const LISTEN_EVERY_MS = 15_000; // while there was no signal
 const DOOR = /^\/d\/([a-z2-7]{8})\/?$/;
 
 let situation = state.initial({
@@ -115,7 +117,10 @@ function told(error) {
 async function open(command, wanted = null) {
   const key = current();
   const what = state.press(situation, key, now(), wanted);
-  if (what.do === "explain") dispatch({ kind: "explained", code: what.code });
+  if (what.do === "explain") {
+    dispatch({ kind: "explained", code: what.code });
+    if (!situation.can.network) report(lookAround());
+  }
   if (what.do !== "open") return;
   dispatch({ kind: "pressed", way: what.way, command });
   const record = records.get(key.id);
@@ -220,7 +225,7 @@ async function askForLink(known = "") {
   if (told) await tell(t("key.new_link"), theirs(told) ?? t("LINK_ON_ITS_WAY"));
 }
 
-const tell = (title, words) => ask({ title, body: h("p", { role: "status" }, words), yes: t("key.close"), no: t("ui.back") });
+const tell = (title, words) => ask({ title, body: h("p", { role: "status" }, words), yes: t("key.close"), no: null });
 
 /** A key that was given away or up stays on the screen with the reason why it opens no more. */
 async function afterwards(record, gone) {
@@ -276,8 +281,7 @@ function dropFragment() {
 // ---- the town and the radio
 
 async function lookAround(isFirst = false) {
-  if (!navigator.onLine) return;
-  await hearTown();
+  if (!(await hearTown())) return;
   const due = [...records.values()].filter((record) => isDue(record, isFirst));
   for (const record of due) {
     const { record: fresh, renewed } = await refresh(store, call, record, now());
@@ -293,10 +297,11 @@ const isAlive = (record) => !record.gone && now() < record.closesAt;
 const isDue = (record, isFirst) =>
   isAlive(record) && record.secret && (isFirst || now() - record.checkedAt >= REFRESH_EVERY_S);
 
+/** Whether the town answers: the only news of the network that counts. Sets our clock by its own. */
 async function hearTown() {
   try {
     const before = Date.now();
-    const answer = await call("GET", "/v1/town");
+    const answer = await call("GET", "/v1/town", null, { timeoutMs: TOWN_WITHIN_MS });
     const aheadS = Math.round(answer.now - (before + Date.now()) / 2000);
     town = { name: answer.name || null, aheadS: Math.abs(aheadS) <= 2 ? 0 : aheadS };
     await store?.putFact("town", town);
@@ -304,7 +309,14 @@ async function hearTown() {
     dispatch({ kind: "clock" });
   } catch (error) {
     if (!(error instanceof Offline || error instanceof ApiProblem)) throw error;
+    if (error instanceof Offline) return hasNetwork(false);
   }
+  return hasNetwork(true);
+}
+
+function hasNetwork(is) {
+  if (situation.can.network !== is) dispatch({ kind: "network", is });
+  return is;
 }
 
 async function noteRadio() {
@@ -360,12 +372,11 @@ async function begin() {
 
 function listen() {
   setInterval(draw, 1000);
-  for (const [name, is] of [["online", true], ["offline", false]]) {
-    addEventListener(name, () => {
-      dispatch({ kind: "network", is });
-      if (is) report(lookAround());
-    });
-  }
+  setInterval(() => {
+    if (!situation.can.network && document.visibilityState === "visible") report(lookAround());
+  }, LISTEN_EVERY_MS);
+  addEventListener("online", () => report(lookAround()));
+  addEventListener("offline", () => hasNetwork(false));
   addEventListener("hashchange", () => report(store && takeLink()));
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") report(store && lookAround());

@@ -34,5 +34,5 @@ function show({ key_link: link, closes_at: closesAt }, picture, copy) {
     picture && h("p", { class: "qr" }, h("img", { src: picture, alt: t("key.qr"), width: "240", height: "240" })),
     h("p", { class: "link-text mono" }, link),
     h("p", {}, h("button", { type: "button", class: "button button-second", onclick: (event) => copy(link, event.currentTarget) }, t("key.copy"))));
-  return ask({ title: t("key.link"), body, yes: t("key.close"), no: t("ui.back") });
+  return ask({ title: t("key.link"), body, yes: t("key.close"), no: null });
 }
