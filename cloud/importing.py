@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 
 from cloud import bookings
 from cloud.calendar import DAY_S, CalendarBooking, CalendarContent, Series
-from cloud.credentials import settle
 from cloud.database import town_of
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import CANCELLED, Booking, CalendarSeries, Room
 from cloud.problems import Problem
 from cloud.signers import Signers
@@ -100,7 +100,7 @@ def import_calendar(
     run = _Import(session, content, random_bytes, now, default_room)
     run.take()
     run.drop_vanished()
-    settle(session, signers, run.report.touched, now)
+    ask_for_keys(session, run.report.touched, now)
     return run.report
 
 

@@ -17,7 +17,16 @@ from cloud.models.booking import (
 )
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
 from cloud.models.fleet import GatewayRow, LockReport
-from cloud.models.keys import Credential, KeyLink, MinIssuedAt
+from cloud.models.holders import BookingHolder
+from cloud.models.keys import (
+    Credential,
+    IssuedPin,
+    KeyDelivery,
+    KeyLink,
+    KeyWork,
+    MinIssuedAt,
+    StaffKey,
+)
 from cloud.models.news import Alarm, AuditRecord, SeenHead
 from cloud.models.rooms import Lock, Room
 
@@ -31,11 +40,15 @@ __all__ = [
     "AuditRecord",
     "Base",
     "Booking",
+    "BookingHolder",
     "CalendarSeries",
     "Credential",
     "DocumentOutbox",
     "GatewayRow",
+    "IssuedPin",
+    "KeyDelivery",
     "KeyLink",
+    "KeyWork",
     "Lock",
     "LockReport",
     "LockSettings",
@@ -43,6 +56,7 @@ __all__ = [
     "Room",
     "SeenHead",
     "Setting",
+    "StaffKey",
     "StatusHistory",
     "StatusOutbox",
     "Town",

@@ -25,6 +25,7 @@ from cloud.web.key_pages import key_page_routes
 from cloud.web.limits import Limiter
 from cloud.web.relay_api import relay_routes
 from cloud.web.staff_api import staff_routes
+from cloud.web.staff_keys_api import staff_key_routes
 from cloud.web.static import add_pages
 from cloud.web.town_api import town_routes
 
@@ -37,8 +38,15 @@ Routes = Callable[[ApiContext], APIRouter]
 ROUTES: dict[Site, tuple[Routes, ...]] = {
     Site.BOOK: (town_routes,),
     Site.KEY: (town_routes, key_routes, key_page_routes, relay_routes, carry_routes),
-    Site.CONSOLE: (town_routes, staff_routes, relay_routes, carry_routes),
-    Site.MACHINE: (town_routes, key_routes, relay_routes, carry_routes, staff_routes),
+    Site.CONSOLE: (town_routes, staff_routes, staff_key_routes, relay_routes, carry_routes),
+    Site.MACHINE: (
+        town_routes,
+        key_routes,
+        relay_routes,
+        carry_routes,
+        staff_routes,
+        staff_key_routes,
+    ),
 }
 
 

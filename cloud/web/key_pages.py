@@ -1,4 +1,4 @@
-"""What the key page needs besides claims: its offline worker, doors with stickers, a link as a QR code.
+"""What the key page needs besides claims: its offline worker, doors with stickers, links as codes.
 
 Decides what anyone who stands before a door may know of it (its room and facility, never who is in
 it), and which files a phone keeps for the day without signal. The worker's version is a digest of
@@ -25,10 +25,17 @@ from cloud import bookings, keylinks
 from cloud.models import Lock, Room
 from cloud.problems import Problem
 from cloud.web import limits
-from cloud.web.api_models import KeyLinkShown
+from cloud.web.api_models import Request, Secret
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited
 from cloud.web.static import PAGES, TEXTS
+
+
+class KeyLinkShown(Request):
+    """A link that its owner wants to see as a picture."""
+
+    secret: str = Secret
+
 
 _LOCK = Path(pattern=r"^[a-z2-7]{8}$")
 _KEPT = (".js", ".css", ".svg", ".png", ".webmanifest", ".json")

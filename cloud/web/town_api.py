@@ -66,6 +66,7 @@ def town_routes(context: ApiContext) -> APIRouter:
                 session, service.signers, service.random_bytes, now, **wanted.model_dump()
             )
             secret = keylinks.new_link(session, service.signers, booking, service.random_bytes, now)
+        context.poke()
         return {
             "booking_id": booking.booking_id,
             "room_id": booking.room_id,

@@ -20,16 +20,19 @@ from typing import Any
 import uvicorn
 from playwright.async_api import Page
 
-from cloud import bookings, keylinks
+from cloud import bookings, fleet, keylinks
+from cloud.models.base import Base
 from cloud.relay import RelayHub
 from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext, SiteUrls
 from cloud.web.limits import Limiter
-from kannuki.messages import CommandResult, Message, RelayClose, RelayOpen, RelaySend
+from kannuki.messages import CommandResult, GatewayState, Message, RelayClose, RelayOpen, RelaySend
 from protocol import frames, gatt, session
+from protocol.keys import key_id
 from tests.cloud.support import Town, open_town
 from tests.cloud.test_with_lock import LOCK, Street, tell_time
 from tests.firmware.town import Peer
+from tests.firmware.town import Town as Stand
 
 MTU = 185
 RADIO = Path(__file__).with_name("pages") / "radio.js"
@@ -50,6 +53,7 @@ class KeyTown:
     origin: str
     reached: str | None = None  # the error that the gateway tells instead of an answer
     at_door: str | None = LOCK
+    stranger: Stand | None = None  # another lock that answers to this one's name
     relayed: dict[str, Peer] = field(default_factory=dict)
     radio_peers: dict[int, Peer] = field(default_factory=dict)
 
@@ -68,13 +72,12 @@ class KeyTown:
         now = self.service.clock()
         starts_at = now + begins_in_s
         with self.service.database.write() as opened:
+            signers, random_bytes = self.service.signers, self.service.random_bytes
+            when = {"starts_at": starts_at, "ends_at": starts_at + lasts_s}
             booking = bookings.create(
-                opened, self.service.signers, self.service.random_bytes, now,
-                room_id=room_id, starts_at=starts_at, ends_at=starts_at + lasts_s, holder_name="試験",
-            )  # fmt: skip
-            secret = keylinks.new_link(
-                opened, self.service.signers, booking, self.service.random_bytes, now
+                opened, signers, random_bytes, now, room_id=room_id, holder_name="試験", **when
             )
+            secret = keylinks.new_link(opened, signers, booking, random_bytes, now)
         return booking.booking_id, self.service.key_link(secret)
 
     def pass_time(self, seconds: int) -> None:
@@ -88,7 +91,26 @@ class KeyTown:
         self.street.lock.advance(1000)
         return self.street.lock.happened.count("bolt_retracted")
 
+    def settle(self) -> None:
+        """The worker of the keys does what is asked for."""
+        self.town.settle()
+
+    def kid(self) -> bytes:
+        """Whose signature is under residents' tokens."""
+        return key_id(self.service.signers.issuer.public_key)
+
+    def stored(self, what: type[Base]) -> int:
+        """How many rows of a kind have come home."""
+        with self.service.database.read() as opened:
+            return opened.query(what).count()
+
     # --- the gateway
+
+    def gateway(self, online: bool) -> None:
+        """The building's gateway comes, or goes (as its will tells)."""
+        state = GatewayState(online=online, version="1", started_at=self.street.now)
+        with self.service.database.write() as opened:
+            fleet.note_gateway(opened, "gw-1", state, self.service.clock())
 
     async def answer(self, _lock_id: str, command: Message) -> CommandResult | None:
         if isinstance(command, RelayClose):
@@ -124,7 +146,7 @@ class KeyTown:
         return self.at_door is not None and name == gatt.advertised_name(self.at_door)
 
     def _connect(self) -> int:
-        peer = self.street.connect(MTU)
+        peer = (self.stranger or self.street).connect(MTU)
         self.radio_peers[peer.handle] = peer
         return peer.handle
 
@@ -153,6 +175,7 @@ async def key_town(folder: Path) -> AsyncIterator[KeyTown]:
         running = KeyTown(town, Street(town), origin)
         tell_time(running.street)
         async with _serving(running, listener):
+            running.gateway(online=True)
             yield running
 
 

@@ -210,17 +210,18 @@ test("a late step of an attempt that is over changes nothing", () => {
 // ---- what is offered after a refusal: [code, way, capabilities, expected helps]
 
 const REFUSALS = [
-  ["NO_LOCK", "bluetooth", PHONE, ["relay", "again", "pin", "phone"]],
-  ["NO_LOCK", "bluetooth", DEEP, ["again", "pin", "phone"]],
-  ["NOT_CHOSEN", "bluetooth", PHONE, ["relay", "again", "pin", "phone"]],
-  ["BLUETOOTH_BLOCKED", "bluetooth", DEEP, ["again", "pin", "phone"]],
-  ["GATEWAY_OFFLINE", "relay", IPHONE, ["again", "pin", "phone"]],
+  ["NO_LOCK", "bluetooth", PHONE, ["relay", "pin", "phone"]],
+  ["NO_LOCK", "bluetooth", DEEP, ["pin", "phone"]],
+  ["NOT_CHOSEN", "bluetooth", PHONE, ["relay", "pin", "phone"]],
+  ["BLUETOOTH_BLOCKED", "bluetooth", DEEP, ["pin", "phone"]],
+  ["GATEWAY_OFFLINE", "relay", IPHONE, ["pin", "phone"]],
   ["GATEWAY_OFFLINE", "relay", PHONE, ["bluetooth", "again", "pin", "phone"]],
-  ["TIMEOUT", "relay", IPHONE, ["again", "pin", "phone"]],
-  ["BUSY", "bluetooth", PHONE, ["again"]],
-  ["JAMMED", "bluetooth", PHONE, ["again", "phone"]],
-  ["TIME_UNKNOWN", "bluetooth", DEEP, ["again", "pin", "phone"]],
-  ["TIME_UNKNOWN", "bluetooth", PHONE, ["relay", "again", "pin", "phone"]],
+  ["TIMEOUT", "relay", IPHONE, ["pin", "phone"]],
+  ["BUSY", "bluetooth", PHONE, []],
+  ["BUSY", "relay", PHONE, ["again"]],
+  ["JAMMED", "bluetooth", PHONE, ["phone"]],
+  ["TIME_UNKNOWN", "bluetooth", DEEP, ["pin", "phone"]],
+  ["TIME_UNKNOWN", "bluetooth", PHONE, ["relay", "pin", "phone"]],
   ["REVOKED", "bluetooth", PHONE, ["refresh", "phone"]],
   ["EXPIRED", "bluetooth", PHONE, ["phone"]],
   ["BAD_MAC", "bluetooth", PHONE, ["refresh", "pin", "phone"]],
@@ -244,6 +245,14 @@ test("Bluetooth that finds no door offers the relay; nothing takes it by itself"
   assert.equal(refused.attempt.phase, "told");
   assert.deepEqual(state.press(refused, key(), NOW), { do: "open", way: "bluetooth" });
   assert.deepEqual(state.press(refused, key(), NOW, "relay"), { do: "open", way: "relay" });
+});
+
+test("the big button tries the same way again; another way gets a button of its own", () => {
+  const locking = after(situation(), pressed("bluetooth", "lock"), outcome("UNREACHABLE"));
+  assert.deepEqual(state.view(locking, NOW).helps[0], { do: "again", command: "lock", way: "bluetooth" });
+  assert.equal(state.view(locking, NOW).canLock, true);
+  const opening = after(situation(), pressed(), outcome("UNREACHABLE"));
+  assert.equal(state.view(opening, NOW).canLock, false);
 });
 
 test("no signal and no Bluetooth: the number and the office, before any press", () => {
@@ -287,15 +296,16 @@ test("the lock's own word about the time counts more than the phone's", () => {
   assert.equal(says.tone, "wait");
 });
 
-test("a withdrawn key opens nothing more, says why, and offers to renew it", () => {
-  for (const gone of ["REVOKED", "BOOKING_CANCELLED", "KEY_REPLACED"]) {
+test("a withdrawn key opens nothing more, says why, and what may help", () => {
+  const cases = [["REVOKED", ["refresh", "phone"]], ["BOOKING_CANCELLED", ["phone"]], ["KEY_REPLACED", ["new-link", "phone"]]];
+  for (const [gone, wanted] of cases) {
     const over = situation({ keys: [key({ gone })] });
     assert.deepEqual(state.press(over, over.keys[0], NOW), { do: "explain", code: gone });
     assert.deepEqual(state.press(over, over.keys[0], NOW, "try"), { do: "explain", code: gone });
     const picture = state.view(over, NOW);
     assert.equal(picture.says.code, gone);
     assert.equal(picture.button.state, "over");
-    assert.deepEqual(does(picture), ["refresh", "phone"]);
+    assert.deepEqual(does(picture), wanted);
     assert.deepEqual(picture.tools.map((tool) => tool.do), ["forget"]);
   }
 });
@@ -305,10 +315,11 @@ test("a withdrawn key opens nothing more, says why, and offers to renew it", () 
 test("a refused claim is told in the town's words, with what to do", () => {
   const texts = { ja: "鍵は 12/5 9:50 から受け取れます。" };
   const cases = [
-    ["OTHER_DEVICE", ["new-link"]],
+    ["OTHER_DEVICE", ["new-link", "not-me"]],
     ["TOO_EARLY_FOR_KEY", ["claim"]],
     ["OFFLINE", ["claim"]],
-    ["UNKNOWN_KEY", []],
+    ["UNKNOWN_KEY", ["new-link"]],
+    ["TOO_MANY", ["claim"]],
     ["BOOKING_CANCELLED", []],
   ];
   for (const [code, wanted] of cases) {

@@ -17,14 +17,16 @@ import { RelayLink } from "../protocol/relay.js";
 import { COMMAND_LOCK, COMMAND_UNLOCK, COMMAND_UNLOCK_REMOTE } from "../protocol/session.js";
 import { ApiProblem, call, Offline } from "../shared/api.js";
 import { h } from "../shared/dom.js";
-import { ask } from "../shared/parts.js";
+import { ask, field } from "../shared/parts.js";
 import { arrive, startShell } from "../shared/shell.js";
-import { LANGUAGES, t } from "../shared/texts.js";
+import { LANGUAGES, t, theirs } from "../shared/texts.js";
 
 const COMMANDS = {
   unlock: { bluetooth: COMMAND_UNLOCK, relay: COMMAND_UNLOCK_REMOTE },
   lock: { bluetooth: COMMAND_LOCK, relay: COMMAND_LOCK },
 };
+const TOWN_WITHIN_MS = 8000;
+const LISTEN_EVERY_MS = 15_000; // while there was no signal
 const DOOR = /^\/d\/([a-z2-7]{8})\/?$/;
 
 let situation = state.initial({
@@ -82,7 +84,8 @@ const act = {
   stay: () => dispatch({ kind: "stays" }),
   copyLink: (event) => copy(location.href, event.currentTarget),
   myKeys,
-  newLink: () => notMe(secret),
+  newLink: () => askForLink(recordNow()?.id),
+  notMe: () => notMe(secret),
   needsSignal: () => shell.say(t("ui.offline")),
   tool: (name) => TOOLS[name](recordNow()),
 };
@@ -115,7 +118,10 @@ function told(error) {
 async function open(command, wanted = null) {
   const key = current();
   const what = state.press(situation, key, now(), wanted);
-  if (what.do === "explain") dispatch({ kind: "explained", code: what.code });
+  if (what.do === "explain") {
+    dispatch({ kind: "explained", code: what.code });
+    if (!situation.can.network) report(lookAround());
+  }
   if (what.do !== "open") return;
   dispatch({ kind: "pressed", way: what.way, command });
   carrying?.abort(); // one conversation at a time: the next visit carries the rest
@@ -183,7 +189,7 @@ async function copy(text, button) {
 
 const TOOLS = {
   slip: () => window.print(),
-  "hand-over": (record) => handOver(record, { copy, done: () => afterwards(record) }),
+  "hand-over": (record) => handOver(record, copy),
   cancel: (record) => cancel(record),
   "not-me": (record) => notMe(record.secret, record),
   forget: (record) => forgetKey(record),
@@ -197,22 +203,36 @@ async function cancel(record) {
   if (done) await afterwards(record, "BOOKING_CANCELLED");
 }
 
-/** Stops what was collected, tells staff, and sends a new link to the contact of the booking. */
+/** Stops what was collected with a link and tells staff; a new link goes to the contact alone. */
 async function notMe(shownSecret, record = null) {
-  const lead = record ? "key.not_me" : "key.new_link";
-  const done = await ask({
-    title: t(lead), body: h("p", {}, t(`${lead}_lead`)), yes: t(record ? "key.not_me_do" : "key.new_link"), no: t("key.keep"), bad: true,
-    act: async () => (await call("POST", "/v1/keys/dispute", { secret: shownSecret })) ?? {},
+  const title = t(record ? "key.not_me" : "key.not_collected");
+  const told = await ask({
+    title, body: h("p", {}, t("key.not_me_lead")), yes: t("key.not_me_do"), no: t("key.keep"), bad: true,
+    act: () => call("POST", "/v1/keys/dispute", { secret: shownSecret }),
   });
-  if (!done) return;
-  if (record) await afterwards(record);
-  else dropFragment();
-  await ask({ title: t(lead), body: h("p", {}, t(record ? "key.not_me_done" : "key.new_link_sent")), yes: t("key.close"), no: t("ui.back") });
-  if (!record) dispatch({ kind: "unlinked" });
+  if (!told) return;
+  if (record) await afterwards(record, "KEY_REPLACED");
+  else myKeys();
+  await tell(title, t(told.mailed ? "key.not_me_mailed" : "key.not_me_done"));
 }
 
+/** Asks the town to send a new link to the contact of a booking; it never says whether there is one. */
+async function askForLink(known = "") {
+  const reference = h("input", { class: "input", name: "reference", autocomplete: "off", value: known, maxlength: "40" });
+  const contact = h("input", { class: "input", name: "contact", autocomplete: "email", maxlength: "200" });
+  const told = await ask({
+    title: t("key.new_link"), yes: t("key.new_link_do"), no: t("key.keep"),
+    body: h("div", { class: "stack" }, h("p", {}, t("key.new_link_lead")),
+      field({ id: "reference", label: t("key.reference") }, reference), field({ id: "contact", label: t("key.contact") }, contact)),
+    act: () => call("POST", "/v1/keys/again", { reference: reference.value.trim(), contact: contact.value.trim() }),
+  });
+  if (told) await tell(t("key.new_link"), theirs(told) ?? t("LINK_ON_ITS_WAY"));
+}
+
+const tell = (title, words) => ask({ title, body: h("p", { role: "status" }, words), yes: t("key.close"), no: null });
+
 /** A key that was given away or up stays on the screen with the reason why it opens no more. */
-async function afterwards(record, gone = "KEY_REPLACED") {
+async function afterwards(record, gone) {
   const held = await store.changeKey(record.id, { gone });
   if (held) keep(held);
   dispatch({ kind: "choose", id: record.id });
@@ -265,8 +285,7 @@ function dropFragment() {
 // ---- the town and the radio
 
 async function lookAround(isFirst = false) {
-  if (!navigator.onLine) return;
-  await hearTown();
+  if (!(await hearTown())) return;
   const due = [...records.values()].filter((record) => isDue(record, isFirst));
   for (const record of due) {
     const { record: fresh, renewed } = await refresh(store, call, record, now());
@@ -282,10 +301,11 @@ const isAlive = (record) => !record.gone && now() < record.closesAt;
 const isDue = (record, isFirst) =>
   isAlive(record) && record.secret && (isFirst || now() - record.checkedAt >= REFRESH_EVERY_S);
 
+/** Whether the town answers: the only news of the network that counts. Sets our clock by its own. */
 async function hearTown() {
   try {
     const before = Date.now();
-    const answer = await call("GET", "/v1/town");
+    const answer = await call("GET", "/v1/town", null, { timeoutMs: TOWN_WITHIN_MS });
     const aheadS = Math.round(answer.now - (before + Date.now()) / 2000);
     town = { name: answer.name || null, aheadS: Math.abs(aheadS) <= 2 ? 0 : aheadS };
     await store?.putFact("town", town);
@@ -293,7 +313,14 @@ async function hearTown() {
     dispatch({ kind: "clock" });
   } catch (error) {
     if (!(error instanceof Offline || error instanceof ApiProblem)) throw error;
+    if (error instanceof Offline) return hasNetwork(false);
   }
+  return hasNetwork(true);
+}
+
+function hasNetwork(is) {
+  if (situation.can.network !== is) dispatch({ kind: "network", is });
+  return is;
 }
 
 async function noteRadio() {
@@ -341,21 +368,19 @@ async function begin() {
   });
   listen();
   if (store === null) return dispatch({ kind: "loaded", keys: [] });
-  await noteRadio();
   await loadKeys();
   await takeLink();
-  await startWorker();
-  await Promise.all([describeDoor(), lookAround(true)]);
+  await Promise.all([noteRadio(), describeDoor(), lookAround(true), startWorker()]);
+  await wakeWorker();
 }
 
 function listen() {
   setInterval(draw, 1000);
-  for (const [name, is] of [["online", true], ["offline", false]]) {
-    addEventListener(name, () => {
-      dispatch({ kind: "network", is });
-      if (is) report(lookAround());
-    });
-  }
+  setInterval(() => {
+    if (!situation.can.network && document.visibilityState === "visible") report(lookAround());
+  }, LISTEN_EVERY_MS);
+  addEventListener("online", () => report(lookAround()));
+  addEventListener("offline", () => hasNetwork(false));
   addEventListener("hashchange", () => report(store && takeLink()));
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") report(store && lookAround());

@@ -170,7 +170,7 @@ export function view(before, now) {
       .filter((each) => each.id !== key.id)
       .map((each) => ({ key: each, phase: phaseOf(each, now) })),
     button: buttonOf(situation, key, phase, now),
-    canLock: phase === OPEN && situation.attempt.phase !== "working",
+    canLock: phase === OPEN && !isUnlocking(situation.attempt),
     says: told,
     helps: helpsFor(situation, key, phase, told, now),
     tools: toolsFor(situation, key, phase),
@@ -178,6 +178,10 @@ export function view(before, now) {
     radio: situation.can.radio,
   };
 }
+
+/** While a door is being opened, and while it would not open, locking it is beside the point. */
+const isUnlocking = ({ phase, granted, command }) =>
+  phase === "working" || (phase === "told" && !granted && command === "unlock");
 
 const EXPLAINED_IN = { NOT_YET_VALID: EARLY, EXPIRED: ENDED };
 
@@ -222,13 +226,14 @@ const OTHERS = {
   empty: (situation) => ({ network: situation.can.network }),
 };
 
-const NEVER_AGAIN = ["UNKNOWN_KEY", "BOOKING_CANCELLED", "BOOKING_OVER", "BAD_LINK"];
+const NEVER_AGAIN = ["OTHER_DEVICE", "UNKNOWN_KEY", "BOOKING_CANCELLED", "BOOKING_OVER", "BAD_LINK"];
 
 function claimHelps({ claim, keys }) {
   if (claim.phase !== "refused") return [];
   const helps = [];
-  if (claim.code === "OTHER_DEVICE") helps.push({ do: "new-link" });
-  else if (!NEVER_AGAIN.includes(claim.code)) helps.push({ do: "claim" });
+  if (!NEVER_AGAIN.includes(claim.code)) helps.push({ do: "claim" });
+  if (["OTHER_DEVICE", "UNKNOWN_KEY"].includes(claim.code)) helps.push({ do: "new-link" });
+  if (claim.code === "OTHER_DEVICE") helps.push({ do: "not-me" });
   if (keys.length) helps.push({ do: "my-keys" });
   return helps;
 }
@@ -241,11 +246,14 @@ function buttonOf(situation, key, phase, now) {
   if (attempt.code === "OPENED" && now - attempt.at < TOLD_OPEN_S) {
     return { state: "opened", label: "key.opened", hint: null };
   }
-  if (phase === EARLY) return { state: "early", label: "key.open", hint: "key.hint_early" };
+  if (phase === EARLY) return { state: "early", label: "key.open", ...wait(minutes(key.opensAt - now)) };
   if (phase !== OPEN) return { state: "over", label: "key.open", hint: null };
   const way = wayFor(situation, key);
   return { state: "ready", label: "key.open", hint: HINTS[way] };
 }
+
+const wait = (left) =>
+  left <= LONG_WAIT_MIN ? { hint: "key.hint_minutes", params: { minutes: left } } : { hint: "key.hint_early" };
 
 const HINTS = { bluetooth: "key.hint_here", relay: "key.hint_here", null: "key.hint_no_way" };
 // The steps of protocol/opening.js; "search" is before the first.
@@ -300,7 +308,7 @@ const TRY_AGAIN = [
   "BUSY", "RELAY_BUSY", "NO_LOCK", "UNREACHABLE", "TIMEOUT", "NO_SESSION", "RELAY_OVER",
   "RELAY_FAILED", "GATEWAY_OFFLINE", "JAMMED", "NOT_GENUINE", "TIME_UNKNOWN", "TIME_REJECTED",
   "OFFLINE", "FULL", "REFUSED", "FAULT", "OTHER_BASE", "NOT_CHOSEN", "BLUETOOTH_OFF",
-  "BLUETOOTH_BLOCKED", "TOO_MANY",
+  "BLUETOOTH_BLOCKED", "BLUETOOTH_ABSENT", "TOO_MANY",
 ];
 const OTHER_WAY = [
   "NO_LOCK", "UNREACHABLE", "TIMEOUT", "NO_SESSION", "RELAY_OVER", "RELAY_FAILED", "OFFLINE",
@@ -327,7 +335,8 @@ function helpsFor(situation, key, phase, told, now) {
   if (code === null && phase === OPEN && wayFor(situation, key) === null) {
     helps.push(...lastResorts(key, null));
   }
-  if (phase === GONE && can.network) helps.push({ do: "refresh" });
+  if (phase === GONE && can.network && key.gone === "REVOKED") helps.push({ do: "refresh" });
+  if (phase === GONE && can.network && key.gone === "KEY_REPLACED") helps.push({ do: "new-link" });
   if (phase === GONE || phase === ENDED) helps.push(...phoneOf(key));
   return unique(helps);
 }
@@ -344,14 +353,18 @@ function afterRefusal(situation, key, phase, code, now) {
     if (wayFor(situation, key, other) !== null) helps.push({ do: other });
   }
   if (COLLECT_AGAIN.includes(code) && can.network) helps.push({ do: "refresh" });
-  if (TRY_AGAIN.includes(code) && wayFor(situation, key) !== null) {
-    helps.push({ do: "again", command: attempt.command, way: attempt.way ?? null });
+  if (TRY_AGAIN.includes(code) && !isBigButtons(situation, key)) {
+    helps.push({ do: "again", command: attempt.command, way: attempt.way });
   }
   if (phase !== EARLY && code !== "BUSY" && code !== "RELAY_BUSY") {
     helps.push(...lastResorts(key, code));
   }
   return helps;
 }
+
+/** Whether the big button would do the same once more: then it needs no other button. */
+const isBigButtons = (situation, key) =>
+  situation.attempt.command === "unlock" && situation.attempt.way === wayFor(situation, key);
 
 /** The key of this device that the door in front of us would take, or where the right one is. */
 function rightKey(situation, doorId, key, now) {
@@ -377,8 +390,8 @@ function toolsFor({ can }, key, phase) {
   const tools = [];
   if (living) tools.push("slip");
   if (living && key.hasLink) {
-    tools.push({ do: "hand-over", needs: can.network }, { do: "cancel", needs: can.network });
-    tools.push({ do: "not-me", needs: can.network });
+    if (key.hasTicket) tools.push({ do: "hand-over", needs: can.network });
+    tools.push({ do: "cancel", needs: can.network }, { do: "not-me", needs: can.network });
   }
   if (!living) tools.push("forget");
   return tools.map((tool) => (typeof tool === "string" ? { do: tool, needs: true } : tool));

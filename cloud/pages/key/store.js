@@ -87,6 +87,10 @@ class Store {
     return this.#put("devices", { link, pair });
   }
 
+  dropDevice(link) {
+    return this.#delete("devices", link);
+  }
+
   documents(lockId) {
     return this.#get("documents", lockId);
   }

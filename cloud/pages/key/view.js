@@ -28,6 +28,14 @@ export function createView({ act, say, arrive }) {
     return held.node;
   }
 
+  /** Parts that stand together; the same nodes stay where they are. */
+  part.group = (name, nodes) => {
+    const held = parts.get(name) ?? { node: h("div", { class: `group group-${name}` }) };
+    parts.set(name, held);
+    if (!same([...held.node.childNodes], nodes)) replace(held.node, nodes);
+    return held.node;
+  };
+
   function draw(main, picture) {
     const nodes = SCREENS[picture.screen](picture, part, act);
     const screen = `screen screen-${picture.screen}`;
@@ -86,7 +94,7 @@ const SCREENS = {
   ],
   key: keyScreen,
   door: (picture, part, act) => [part("door", picture, () => doorBody(picture, act))],
-  empty: (picture, part) => [part("empty", picture, emptyBody)],
+  empty: (picture, part, act) => [part("empty", picture, () => emptyBody(picture, act))],
   browser: (picture, part, act) => [part("browser", picture, () => browserBody(picture, act))],
 };
 
@@ -113,8 +121,9 @@ const CLAIM_HELPS = {
   "my-keys": (act) => h("button", { type: "button", class: "button button-second", onclick: act.myKeys }, t("key.my_keys")),
   "new-link": (act) => [
     h("p", {}, t("key.new_link_lead")),
-    h("button", { type: "button", class: "button", onclick: act.newLink }, t("key.new_link")),
+    h("button", { id: "help-new-link", type: "button", class: "button", onclick: act.newLink }, t("key.new_link")),
   ],
+  "not-me": (act) => h("button", { id: "help-not-me", type: "button", class: "button button-second", onclick: act.notMe }, t("key.not_collected")),
 };
 
 // ---- the key
@@ -122,21 +131,23 @@ const CLAIM_HELPS = {
 function keyScreen(picture, part, act) {
   const { key, phase, button, says } = picture;
   const face = { phase, minutesLeft: picture.minutesLeft };
-  return [
+  const front = [
     part("head", [key.room, key.facility, key.title, key.startsAt, key.endsAt, face], () => head(key, face)),
     part("doors", [key.id, key.doors], () => doors(key, act)),
     gate(part, button, act),
-    part("says", says, () => box(says.tone, wordsOf(says))),
+    part("says", says, () => (says.code === "key.ready" ? null : box(says.tone, wordsOf(says)))),
     part("helps", picture.helps, () => helps(picture.helps, act)),
     part("lock", [picture.canLock, picture.button.state], () => lockButton(picture, act)),
     part("signal", [picture.network, picture.radio], () => signal(picture)),
+  ];
+  const side = [
     part("pin", [key.id, key.pin], () => pin(key)),
     part("find", [key.id, key.howToFind], () => find(key)),
     part("trouble", [key.phone, Boolean(key.pin)], () => trouble(key)),
     part("others", picture.others.map((each) => [each.key.id, each.key.room, each.phase]), () => others(picture, act)),
     part("tools", [key.id, picture.tools], () => tools(picture, act)),
-    part("slip", key, () => slip(key)),
   ];
+  return [part.group("front", front), part.group("side", side), part("slip", key, () => slip(key))];
 }
 
 
@@ -144,8 +155,8 @@ const BADGES = { early: "wait", open: "good", ended: "", gone: "bad" };
 
 function head(key, { phase, minutesLeft }) {
   return [
-    h("p", { class: "key-facility" }, key.facility),
-    h("h1", { class: "key-room" }, key.room || t("key.title")),
+    h("p", { class: "key-facility", lang: "ja" }, key.facility),
+    h("h1", { class: "key-room", lang: key.room ? "ja" : null }, key.room || t("key.title")),
     key.title && h("p", { class: "key-title" }, key.title),
     h("p", { class: "key-window" },
       h("time", { datetime: iso(key.startsAt), class: "key-day" }, day(key.startsAt)),
@@ -179,7 +190,7 @@ function gate(part, button, act) {
   gateButton.dataset.state = button.state;
   gateButton.setAttribute("aria-busy", String(button.state === "working"));
   setWords(gateButton.querySelector(".gate-label"), t(button.label));
-  setWords(gateButton.querySelector(".gate-hint"), button.hint ? t(button.hint) : "");
+  setWords(gateButton.querySelector(".gate-hint"), button.hint ? t(button.hint, button.params) : "");
   return node;
 }
 
@@ -199,7 +210,13 @@ const TONES = { calm: "info", good: "good", wait: "wait", bad: "bad" };
 const TONE_ICONS = { calm: "key", good: "check", wait: "clock", bad: "alert" };
 
 function box(tone, words) {
-  return h("div", { class: `alert alert-${TONES[tone]} says says-${tone}` }, icon(TONE_ICONS[tone]), h("p", {}, words));
+  return h("div", { class: `alert alert-${TONES[tone]} says says-${tone}` }, icon(TONE_ICONS[tone]), h("p", {}, sentences(words)));
+}
+
+/** A line rather ends between two sentences than within a word. */
+function sentences(words) {
+  const each = words.split(/(?<=。)\s*|(?<=\. )/).filter(Boolean);
+  return each.map((one) => [h("span", { class: "sentence" }, one), " "]);
 }
 
 function helps(list, act) {
@@ -216,6 +233,7 @@ const HELPS = {
     h("p", { id: "help-relay-lead", class: "hint" }, t("key.relay_lead"))),
   bluetooth: (_, act, first) => h("button", { id: "help-bluetooth", type: "button", class: kind(first), onclick: () => act.openBy("bluetooth") }, t("key.bluetooth")),
   refresh: (_, act, first) => h("button", { id: "help-refresh", type: "button", class: kind(first), onclick: act.refresh }, t("key.refresh")),
+  "new-link": (_, act, first) => h("button", { id: "help-new-link", type: "button", class: kind(first), onclick: act.newLink }, t("key.new_link")),
   switch: (help, act) => h("button", { id: "help-switch", type: "button", class: "button", onclick: () => act.choose(help.id) }, t("key.switch", { room: help.room })),
   pin: () => h("button", { id: "help-pin", type: "button", class: "button button-second", onclick: () => reveal("pin-box") }, t("key.pin_show")),
   find: () => h("button", { id: "help-find", type: "button", class: "button button-second", onclick: () => reveal("find-box") }, t("key.find_show")),
@@ -224,7 +242,13 @@ const HELPS = {
 
 function phoneLink(phone) {
   return h("a", { class: "button button-second", href: `tel:${phone.replace(/[^+\d]/g, "")}` },
-    icon("phone"), h("span", {}, t("key.phone"), " ", h("span", { class: "nowrap" }, phone)));
+    handset(), h("span", {}, t("key.phone"), " ", h("span", { class: "nowrap" }, phone)));
+}
+
+/** The receiver of a telephone; the shared icon named phone is one that shows pages. */
+function handset() {
+  return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: "M6.5 3.5 9.6 4l1.2 4.4-2.4 1.7a11.6 11.6 0 0 0 5.5 5.5l1.7-2.4 4.4 1.2.5 3.1c-.4 1.9-1.9 3-4 2.9C9.6 19.7 4.3 14.4 3.6 7.5c-.1-2.1 1-3.6 2.900-4Z" }));
 }
 
 function reveal(id) {
@@ -255,8 +279,12 @@ function pin(key) {
     h("summary", {}, t("key.pin")),
     h("div", { class: "pin" },
       h("p", { class: "pin-number", "aria-label": [...key.pin].join(" ") }, grouped(key.pin).map((group) => h("span", { "aria-hidden": "true" }, group))),
-      h("p", {}, t("key.pin_lead"))));
+      h("p", {}, t("key.pin_lead")),
+      key.pinFrom && h("p", {}, pinTimes(key))));
 }
+
+const pinTimes = (key) =>
+  t("key.pin_times", { opens: when(key.pinFrom, key.startsAt), closes: when(key.pinUntil, key.startsAt) });
 
 /** 123 456 7890: what a person reads from paper and presses. */
 const grouped = (digits) => digits.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ?? [digits];
@@ -265,7 +293,7 @@ function find(key) {
   if (!key.howToFind) return null;
   return h("details", { id: "find-box", open: true },
     h("summary", {}, t("key.find")),
-    h("div", { class: "find" }, key.howToFind.split("\n").map((line) => h("p", {}, line))));
+    h("div", { class: "find", lang: "ja" }, key.howToFind.split("\n").map((line) => h("p", {}, line))));
 }
 
 function trouble(key) {
@@ -283,7 +311,7 @@ function others({ others: list }, act) {
     h("h2", { id: "others-title" }, t("key.others")),
     h("ul", { class: "plain-list" }, list.map(({ key, phase }) => h("li", {},
       h("button", { id: `key-${key.id}`, type: "button", class: "other", onclick: () => act.choose(key.id) },
-        h("span", { class: "other-room" }, key.room || t("key.title")),
+        h("span", { class: "other-room", lang: key.room ? "ja" : null }, key.room || t("key.title")),
         h("span", { class: "other-window" }, span(key.startsAt, key.endsAt)),
         badge(BADGES[phase], t(`key.phase_${phase}`)))))));
 }
@@ -311,23 +339,25 @@ function slip(key) {
   return h("section", { class: "slip only-print" },
     h("h2", {}, t("key.slip_title")),
     facts([
-      [t("key.room"), [key.facility, key.room].filter(Boolean).join(" ")],
-      [t("key.window"), span(key.startsAt, key.endsAt, { year: true })],
-      [t("key.find"), key.howToFind],
+      [t("key.room"), h("span", { lang: "ja" }, [key.facility, key.room].filter(Boolean).join(" "))],
+      [t("key.window"), [day(key.startsAt, { year: true }), " ", h("span", { class: "nowrap" }, hours(key.startsAt, key.endsAt))]],
+      [t("key.find"), key.howToFind && h("span", { class: "lines", lang: "ja" }, key.howToFind)],
       [t("key.pin"), key.pin && h("span", { class: "pin-number" }, grouped(key.pin).map((group) => h("span", {}, group)))],
       [t("key.phone_number"), key.phone],
     ]),
-    h("p", {}, t(key.pin ? "key.slip_how" : "key.slip_no_number")),
+    h("p", {}, t(key.pin ? "key.slip_how" : "key.slip_no_number"), " ", key.pin && key.pinFrom && pinTimes(key)),
     key.pin && h("p", {}, t("key.slip_note")));
 }
 
 // ---- no key here
 
-function emptyBody() {
+function emptyBody({ network }, act) {
   return [
     h("h1", { class: "page-title" }, t("key.empty_title")),
     h("p", { class: "lead" }, t("key.empty_lead")),
-    h("p", {}, t("key.empty_lost")),
+    h("div", { class: "card stack" },
+      h("p", {}, t("key.empty_lost")),
+      h("button", { id: "help-new-link", type: "button", class: "button button-second", onclick: network ? act.newLink : act.needsSignal }, t("key.new_link"))),
   ];
 }
 
@@ -337,14 +367,14 @@ function doorBody({ door, words, others: held }, act) {
   const name = [door.facility, door.room].filter(Boolean);
   return [
     h("p", { class: "key-facility" }, name.length > 1 ? door.facility : t("key.door_title")),
-    h("h1", { class: "key-room" }, door.room ?? t("key.door_unknown")),
+    h("h1", { class: "key-room", lang: door.room ? "ja" : null }, door.room ?? t("key.door_unknown")),
     door.room && (words ?? []).map((each) => doorWords(each, door)),
     held ? h("button", { type: "button", class: "button button-second", onclick: act.myKeys }, t("key.door_others")) : null,
   ];
 }
 
 function doorWords({ lang: which, lead, link, book }, door) {
-  return h("section", { class: "card stack-s door-words", lang: htmlLang(which) },
+  return h("section", { class: "card stack-s door-words", lang: htmlLang(which), data: { words: which } },
     h("p", {}, h("strong", {}, lead)),
     h("p", {}, link),
     door.book_url && h("p", {}, h("a", { class: "button", href: door.book_url }, book)));

@@ -37,8 +37,9 @@ export async function collect(store, call, secret, now) {
   const device_key = toBase64url(await devicePublicKey(pair));
   const told = await call("POST", "/v1/keys/claim", { secret, device_key });
   const record = await recordOf(told, { secret, link, pair, now });
-  const before = (await store.keys()).find((key) => key.link === link);
+  const before = (await store.keys()).find((key) => key.link === link || key.id === record.id);
   if (before && before.id !== record.id) await store.forget(before.id);
+  if (before && before.link !== link) await store.dropDevice(before.link);
   await store.putKey(record);
   return record;
 }
@@ -72,6 +73,8 @@ export async function recordOf(told, { secret, link, pair, now }) {
     howToFind: text(booking.how_to_find ?? booking.find_text),
     phone: text(booking.phone),
     pin: text(told.pin),
+    pinFrom: told.pin_from ?? null,
+    pinUntil: told.pin_until ?? null,
     startsAt: booking.starts_at,
     endsAt: booking.ends_at,
     opensAt: Math.min(...windows.map((token) => token.notBefore)),
@@ -107,10 +110,11 @@ export async function refresh(store, call, record, now) {
 
 /** What the screen may know of a record: nothing that opens anything but the PIN. */
 export function cardOf(record) {
-  const { id, room, facility, title, howToFind, phone, pin, gone } = record;
+  const { id, room, facility, title, howToFind, phone, gone } = record;
+  const { pin, pinFrom = null, pinUntil = null } = record;
   const { startsAt, endsAt, opensAt, closesAt, checkedAt } = record;
   return {
-    id, room, facility, title, howToFind, phone, pin, gone,
+    id, room, facility, title, howToFind, phone, pin, pinFrom, pinUntil, gone,
     startsAt, endsAt, opensAt, closesAt, checkedAt,
     doors: record.credentials.map(({ lockId, name }) => ({ lockId, name: name ?? null })),
     hasTicket: Boolean(record.ticket),

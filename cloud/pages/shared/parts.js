@@ -91,6 +91,7 @@ export async function busy(button, work) {
 /**
  * A question in a native dialog. `act()` runs on yes; while it fails, the dialog says why and stays.
  * Resolves to what `act` gave, or null when the person went back. The focus returns by itself.
+ * `no: null`: nothing is asked, something is told.
  */
 export function ask({ title, body, yes, no = t("ui.back"), bad = false, act = async () => true }) {
   return new Promise((resolve) => {
@@ -110,7 +111,7 @@ export function ask({ title, body, yes, no = t("ui.back"), bad = false, act = as
       h("div", { class: "dialog-body" },
         h("h2", { id: "ask-title" }, title), body, told,
         h("div", { class: "dialog-actions" },
-          h("button", { class: "button button-second", type: "button", onclick: () => dialog.close() }, no), yesButton)));
+          no && h("button", { class: "button button-second", type: "button", onclick: () => dialog.close() }, no), yesButton)));
     document.body.append(dialog);
     dialog.showModal();
   });

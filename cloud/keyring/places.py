@@ -1,0 +1,18 @@
+"""Where a booking or a lock belongs, for rights that hold in one facility alone."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from cloud.models import Lock
+
+
+def facility_of_room(session: Session, room_id: str | None) -> str | None:
+    """The facility of a room; None: of the town as a whole."""
+    del session, room_id
+    return None
+
+
+def facility_of_lock(session: Session, lock: Lock) -> str | None:
+    """The facility of the door at which a lock hangs."""
+    return facility_of_room(session, lock.room_id)
