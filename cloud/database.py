@@ -3,9 +3,10 @@
 Every session belongs to one town. What it reads is filtered by town and what it adds is given the
 town, whatever the query or the caller forgot; a row of another town is refused (WrongTown).
 
-Decides transactions: `write` takes SQLite's one write lock at the start (BEGIN IMMEDIATE), so that
-a transaction never fails in its middle for having read first; `read` sees one moment. A commit is
-on disk (synchronous FULL) when `write` returns: what we acknowledge to others must not be lost.
+Decides transactions: the writers of a town take turns, on SQLite by its one write lock (BEGIN
+IMMEDIATE), on PostgreSQL by a lock of the town's own, so that a transaction never fails in its
+middle for having read first and both databases behave alike; `read` sees one moment. A commit is on
+disk (synchronous FULL) when `write` returns: what we acknowledge to others must not be lost.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from cloud.models import Town, TownKeyedRow, TownRow
 from kannuki.errors import InputError
+from protocol.crypto import sha256
 
 _BUSY_TIMEOUT_MS = 20_000
 _READ_ONLY = "kannuki_read_only"
@@ -76,7 +78,7 @@ class Database:
         self.engine = _engine(url)
         if self.engine.dialect.name == "sqlite":
             _use_wal(self.engine)
-        self.reading = self.engine.execution_options(**{_READ_ONLY: True})
+        self.reading = self.engine.execution_options(**_reading(self.engine))
 
     def of(self, town: str) -> TownDatabase:
         """One town's part of it."""
@@ -119,6 +121,7 @@ class TownDatabase:
             TownSession(self.whole.engine, expire_on_commit=False, info=info) as session,
             session.begin(),
         ):
+            _take_turn(session, self.town)
             yield session
 
     @contextmanager
@@ -240,6 +243,18 @@ def _engine(url: str) -> Engine:
             "that is no database URL", "for example: postgresql://user@host/kannuki"
         ) from None
     return engine
+
+
+def _reading(engine: Engine) -> dict[str, Any]:
+    if engine.dialect.name == "sqlite":
+        return {_READ_ONLY: True}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _take_turn(session: Session, town: str) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(sha256(b"kannuki " + town.encode())[:8], "big", signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 def _use_wal(engine: Engine) -> None:

@@ -19,6 +19,19 @@ from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, 
 from cloud.models.fleet import GatewayRow, LockReport
 from cloud.models.keys import Credential, KeyLink, MinIssuedAt
 from cloud.models.news import Alarm, AuditRecord, SeenHead
+from cloud.models.people import (
+    Account,
+    AccountFact,
+    AccountLink,
+    Action,
+    Passkey,
+    PasskeyChallenge,
+    SignInAttempt,
+    StaffGrant,
+    StaffInvite,
+    StaffMember,
+    WebSession,
+)
 from cloud.models.rooms import Lock, Room
 
 __all__ = [
@@ -27,6 +40,10 @@ __all__ = [
     "HOLDS_ROOM",
     "NO_OVERLAP",
     "PENDING",
+    "Account",
+    "AccountFact",
+    "AccountLink",
+    "Action",
     "Alarm",
     "AuditRecord",
     "Base",
@@ -40,12 +57,19 @@ __all__ = [
     "LockReport",
     "LockSettings",
     "MinIssuedAt",
+    "Passkey",
+    "PasskeyChallenge",
     "Room",
     "SeenHead",
     "Setting",
+    "SignInAttempt",
+    "StaffGrant",
+    "StaffInvite",
+    "StaffMember",
     "StatusHistory",
     "StatusOutbox",
     "Town",
     "TownKeyedRow",
     "TownRow",
+    "WebSession",
 ]

@@ -181,11 +181,11 @@ def make_keys(folder: Path, town: str = TOWN, issued_at: int = START - 86_400) -
 
 
 @contextmanager
-def open_town(folder: Path, hung: int = 3) -> Iterator[Town]:
-    """A town of its own with `hung` locks."""
+def open_town(folder: Path, hung: int = 3, database_url: str = "") -> Iterator[Town]:
+    """A town of its own with `hung` locks; in SQLite unless told otherwise."""
     roots = make_keys(folder / "keys")
     clock = Clock()
-    database = open_database(str(folder / "town.db"), TOWN)
+    database = open_database(database_url or str(folder / "town.db"), TOWN)
     service = open_service(TOWN, database, folder / "keys", clock, "https://key.example/open")
     town = Town(service, clock, folder, roots)
     town.add_rooms()

@@ -25,6 +25,8 @@ from protocol.keyset import ROLE_CONFIG, ROLE_STATUS
 from protocol.verify import verify_document
 from tests.cloud.support import CRYPTO, FIRST, TOWN, TestLock, Town, open_town
 
+ON_BOTH_DATABASES = True
+
 LOCK = "bbbbbbbb"
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from cloud import bookings
 from cloud.models import Booking
 from cloud.problems import Problem
+from tests.cloud.postgres import BOTH_DATABASES
 from tests.cloud.support import START, Town
 
 _RACER = """
@@ -62,6 +63,7 @@ def book(town: Town, number: int) -> str:
     return "BOOKED"
 
 
+@BOTH_DATABASES
 def test_threads_that_race_for_a_room_get_it_once(town: Town) -> None:
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(lambda n: book(town, n), range(60)))
@@ -84,6 +86,7 @@ def test_processes_that_race_past_our_code_are_stopped_by_the_database(town: Tow
         assert session.query(Booking).count() > 10
 
 
+@BOTH_DATABASES
 def test_update_into_a_taken_window_is_stopped_too(town: Town) -> None:
     assert [book(town, 0), book(town, 4)] == ["BOOKED", "BOOKED"]
     with (
@@ -93,6 +96,7 @@ def test_update_into_a_taken_window_is_stopped_too(town: Town) -> None:
         session.execute(text("UPDATE bookings SET starts_at = 1, ends_at = 9999999999"))
 
 
+@BOTH_DATABASES
 def test_cancelled_booking_holds_no_room_until_it_is_brought_back(town: Town) -> None:
     assert book(town, 0) == "BOOKED"
     with town.service.database.write() as session:
@@ -106,6 +110,7 @@ def test_cancelled_booking_holds_no_room_until_it_is_brought_back(town: Town) ->
         session.execute(text("UPDATE bookings SET status = 'confirmed'"))
 
 
+@BOTH_DATABASES
 def test_touching_bookings_do_not_overlap(town: Town) -> None:
     assert [book(town, n) for n in (0, 2, 4)] == ["BOOKED"] * 3
 

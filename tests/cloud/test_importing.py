@@ -15,6 +15,8 @@ from protocol.statuslist import StatusList
 from tests.cloud.support import CHANGES, FIRST, START, Town, open_town
 from tests.cloud.test_calendar import at, calendar, event
 
+ON_BOTH_DATABASES = True
+
 ROOM = "LOCATION:和室"
 
 

@@ -21,6 +21,8 @@ from protocol.verify import verify_document
 from tests.cloud.support import CRYPTO, START, Town
 from tests.cloud.test_calendar import calendar, event
 
+ON_BOTH_DATABASES = True
+
 DAY_S = 86_400
 ROOM = "LOCATION:和室"
 LOCK = "bbbbbbbb"
