@@ -10,11 +10,7 @@ import { startShell } from "../shared/shell.js";
 import { t } from "../shared/texts.js";
 import { serviceClock } from "./booking_flow.js";
 import * as service from "./service.js";
-
-export const PAGES = {
-  search: "/", reserve: "/reserve/", my: "/my/", booking: "/booking/", change: "/change/",
-  signIn: "/sign-in/", account: "/account/", help: "/help/", privacy: "/privacy/",
-};
+import { PAGES, signInFirst } from "./ways.js";
 
 const clock = serviceClock(() => Date.now() / 1000);
 export const nowS = () => clock.now();
@@ -24,21 +20,9 @@ let town = null;
 export const me = () => person;
 export const townInfo = () => town;
 
-/** The address of one of our pages with a query. */
-export function to(page, query = {}) {
-  const text = new URLSearchParams(query).toString();
-  return text ? `${PAGES[page]}?${text}` : PAGES[page];
-}
-
-/** A path of this site to come back to, or the first page: never another site's address. */
-export function backTo(text) {
-  if (typeof text !== "string" || !/^\/[^/\\]/.test(`${text} `) || /[\\\s]/.test(text)) return "/";
-  return new URL(text, "https://here.invalid").origin === "https://here.invalid" ? text : "/";
-}
-
-/** Where somebody signs in and then goes on; `reason` is one of ours (book.sign_in_for_...). */
-export function signInFirst(back, reason = "") {
-  return to("signIn", reason ? { back, reason } : { back });
+/** Asks again who is signed in, after a change of the account. */
+export async function refresh() {
+  person = await service.me();
 }
 
 /**

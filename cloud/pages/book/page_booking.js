@@ -4,10 +4,11 @@ import { h, replace } from "../shared/dom.js";
 import { alert, ask, busy, field, icon, note, yen } from "../shared/parts.js";
 import { t } from "../shared/texts.js";
 import { dayAndClock, span } from "../shared/time.js";
-import { badges, details, doNext, keyButton } from "./booking_card.js";
+import { badges, details, doNext, goOn, keyButton, why } from "./booking_card.js";
 import { deadline, standing } from "./booking_flow.js";
-import { nowS, startPage, to } from "./frame.js";
+import { nowS, startPage } from "./frame.js";
 import * as service from "./service.js";
+import { to } from "./ways.js";
 
 const query = new URLSearchParams(location.search);
 let booking = null, fresh = query.get("new") === "1", said = null;
@@ -20,18 +21,18 @@ await startPage({
   draw(main, shell) {
     const now = nowS();
     const title = h("h1", { class: "page-title" }, fresh ? t(freshTitle()) : booking.room.name);
-    replace(main, h("div", { class: "stack-l column" },
+    replace(main, h("div", { class: "stack-l" },
       title,
       said && alert("good", said),
-      h("section", { class: "card card-first stack", "aria-label": booking.room.name },
+      h("div", { class: "pair pair-wide" }, h("div", { class: "stack-l" }, h("section", { class: "card card-first stack", "aria-label": booking.room.name },
         badges(booking, now),
         fresh && h("h2", {}, booking.room.name),
         h("p", { class: "next-when" }, span(booking.startsAt, booking.endsAt, { year: true })),
-        doNext(booking, now), payButton(), keyButton(booking, now),
+        doNext(booking, now), h("div", { class: "row" }, goOn(booking, now), keyButton(booking, now)),
         booking.hasKey && h("p", { class: "hint" }, t("book.key_hint"))),
-      why(), declined(),
-      h("section", { class: "stack", "aria-labelledby": "d" }, h("h2", { id: "d" }, t("book.details")), h("div", { class: "card" }, details(booking))),
-      holders(main, shell), changing(main, shell, now),
+      why(booking), declined(),
+      h("section", { class: "stack", "aria-labelledby": "d" }, h("h2", { id: "d" }, t("book.details")), h("div", { class: "card" }, details(booking)))),
+      h("div", { class: "stack-l" }, holders(main, shell), changing(main, shell, now))),
       h("p", { class: "row no-print" }, h("a", { href: to("my") }, icon("back"), t("book.nav_my")),
         h("button", { class: "button button-quiet", type: "button", onclick: () => window.print() }, icon("print"), t("ui.print")))));
     document.title = `${title.textContent} | ${t("book.site")}`;
@@ -44,22 +45,9 @@ function freshTitle() {
   return booking.status === "confirmed" ? "book.done_confirmed" : "book.done_waiting";
 }
 
-/** Why a clerk looks at it, in the words of the rules. */
-function why() {
-  if (booking.status !== "pending" || !booking.reasons.length) return null;
-  return note("wait", t("book.because"),
-    h("ul", { class: "reasons" }, booking.reasons.map((each) => h("li", {}, t(each.code, each.places)))),
-    h("p", {}, t("book.pending_next")));
-}
-
 function declined() {
   if (booking.status !== "declined") return null;
   return note("bad", t("book.state_declined"), booking.note && h("p", {}, booking.note), h("p", {}, t("book.declined_next")));
-}
-
-function payButton() {
-  if (booking.paymentState !== "pending" || !booking.redirectUrl) return null;
-  return h("p", {}, h("a", { class: "button", href: booking.redirectUrl }, icon("yen"), t("book.pay_now")));
 }
 
 function holders(main, shell) {

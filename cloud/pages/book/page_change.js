@@ -6,10 +6,11 @@ import { t } from "../shared/texts.js";
 import { day as dayWords, dayKey, dayStart, span } from "../shared/time.js";
 import { chooseTime } from "./choose.js";
 import { dayOf } from "./day.js";
-import { nowS, startPage, to } from "./frame.js";
+import { nowS, startPage } from "./frame.js";
 import { dayIn, dayView, daysOf, mark, stripDays, weekStrip } from "./search.js";
 import * as service from "./service.js";
 import { weekLegend, weekStripOf } from "./week.js";
+import { to } from "./ways.js";
 
 const query = new URLSearchParams(location.search);
 let booking = null, facility = null, key = null, parts = null, shown = 0;

@@ -4,8 +4,9 @@ import { h, replace } from "../shared/dom.js";
 import { t } from "../shared/texts.js";
 import { sorted } from "./booking_flow.js";
 import { line, nextCard } from "./booking_card.js";
-import { nowS, startPage, to } from "./frame.js";
+import { nowS, startPage } from "./frame.js";
 import * as service from "./service.js";
+import { to } from "./ways.js";
 
 let bookings = [];
 

@@ -1,32 +1,39 @@
-// From a held time to a booking: the form, the fee, the countdown. What was typed survives a change
+// From a chosen time to a booking: the form, the fee, the countdown. What was typed survives a change
 // of language, a refusal and a hold that ran out; one press holds the same time again.
+//
+// Who is signed in holds the room meanwhile (?hold=). Where the building asks for no sign-in, anybody
+// may book (?room=&from=&to=): then nothing is held, and the key's link is told here, once.
 
 import { h, replace } from "../shared/dom.js";
 import { alert, badge, busy, facts, field, icon, problemBox, yen } from "../shared/parts.js";
 import { t } from "../shared/texts.js";
 import { countdown, span } from "../shared/time.js";
 import { emptyForm, holdStanding, spokenAt, wrongIn } from "./booking_flow.js";
-import { nowS, startPage, to } from "./frame.js";
+import { badges, details, doNext, why } from "./booking_card.js";
+import { me, nowS, startPage } from "./frame.js";
 import * as service from "./service.js";
+import { to } from "./ways.js";
 
-let hold = null, quote = null, groups = [], form = null, wrong = {}, failure = null, over = false, gone = false;
+let hold = null, quote = null, groups = [], form = null, wrong = {}, failure = null, over = false, gone = false, done = null;
 let summary = null, payBox = null, asked = 0;
 
+const query = new URLSearchParams(location.search);
+
 await startPage({
-  current: "search", needsPerson: true,
+  current: "search", needsPerson: query.has("hold"),
   async load() {
-    const query = new URLSearchParams(location.search);
-    hold = await service.findHold(query.get("hold") ?? "");
+    hold = query.has("hold") ? await service.findHold(query.get("hold")) : await service.timeOf(query);
     if (!hold) {
       gone = true;
       return;
     }
-    groups = await service.groups();
-    form = emptyForm({ people: Math.max(1, Number(query.get("people")) || 1) });
+    groups = me() ? await service.groups() : [];
+    form = emptyForm({ people: Math.max(1, Number(query.get("people")) || 1), name: me()?.name ?? "" });
     await priced();
   },
   draw(main, shell) {
     if (gone) return drawGone(main, shell);
+    if (done) return drawDone(main, shell);
     drawForm(main, shell);
     return undefined;
   },
@@ -50,7 +57,7 @@ function drawForm(main, shell) {
       h("form", { class: "stack-l", novalidate: true, onsubmit: (event) => { event.preventDefault(); send(main, shell, button); } },
         told, fields(main, shell), h("div", { class: "stack-s" }, h("div", { class: "row" }, button,
           h("button", { class: "button button-quiet", type: "button", onclick: (event) => giveUp(event.currentTarget) }, t("book.give_up"))))),
-      h("aside", { class: "stack", "aria-label": t("book.summary") }, clock(main, shell), summary))));
+      h("aside", { class: "stack", "aria-label": t("book.summary") }, hold.holdUntil && clock(main, shell), summary))));
   document.title = `${t("book.reserve_title")} | ${t("book.site")}`;
   drawPrice();
 }
@@ -82,7 +89,11 @@ function fields(main, shell) {
         hint: hold.room.capacity ? t("book.people_hint", { n: hold.room.capacity }) : null },
       text("people", { class: "input input-short", type: "number", min: "1", inputmode: "numeric", onchange: () => repriced() })),
       whoFor(), categories()),
-    holders(main, shell),
+    h("section", { class: "card stack", "aria-labelledby": "part-who" },
+      h("h2", { id: "part-who" }, t("book.part_who")),
+      field({ id: "name", label: t("book.your_name"), error: wrongWords("name"), must: true }, text("name", { maxlength: "100", autocomplete: "name" })),
+      field({ id: "contact", label: t("book.contact"), hint: t("book.contact_hint"), error: wrongWords("contact") }, text("contact", { maxlength: "200", autocomplete: "email" }))),
+    hold.id && holders(main, shell),
     payBox,
   ];
 }
@@ -148,7 +159,7 @@ function drawPrice() {
       [t("book.fee_less"), quote && quote.percent > 0 && t("book.percent_less", { n: quote.percent })],
     ]),
     quote && (quote.reasons.length
-      ? h("div", { class: "stack-s" }, badge("wait", t("book.clerk_will_look")), h("ul", { class: "reasons" }, quote.reasons.map((each) => h("li", {}, t(each.code, each.places)))))
+      ? h("div", { class: "stack-s" }, badge("wait", t("book.clerk_will_look")), h("ul", { class: "reasons" }, quote.reasons.map((each) => h("li", {}, t(each)))))
       : badge("good", t("book.decided_at_once")))));
 }
 
@@ -196,11 +207,16 @@ async function send(main, shell, button) {
     return;
   }
   await attempt(main, shell, button, async () => {
-    if (over) {
+    if (over && hold.id) {
       hold = await service.hold({ roomId: hold.roomId, startsAt: hold.startsAt, endsAt: hold.endsAt, people: Number(form.people) });
     }
     const booking = await service.book(hold, form);
-    location.assign(booking.redirectUrl ?? to("booking", { id: booking.id, new: "1" }));
+    if (me()) {
+      location.assign(booking.redirectUrl ?? to("booking", { id: booking.id, new: "1" }));
+      return;
+    }
+    done = booking;
+    shell.draw();
   });
 }
 
@@ -216,8 +232,22 @@ async function attempt(main, shell, button, work) {
   document.querySelector("[role=alert]")?.scrollIntoView({ block: "center" });
 }
 
+/** For somebody without an account: all there is to keep is on this page. */
+function drawDone(main, shell) {
+  const title = h("h1", { class: "page-title" }, t(done.status === "pending" ? "book.done_pending" : "book.done_confirmed"));
+  replace(main, h("div", { class: "stack-l column" }, steps(3), title,
+    h("section", { class: "card card-first stack" }, badges(done, nowS()), h("h2", {}, done.room.name), h("p", { class: "next-when" }, span(done.startsAt, done.endsAt, { year: true })),
+      doNext(done, nowS()),
+      done.keyLink && h("p", {}, h("a", { class: "button button-big", href: done.keyLink }, icon("key"), t("book.open_key"))),
+      done.keyLink && h("p", {}, t("book.keep_link"))),
+    why(done),
+    h("div", { class: "card" }, details(done)),
+    h("p", { class: "no-print" }, h("button", { class: "button button-second", type: "button", onclick: () => window.print() }, icon("print"), t("ui.print")))));
+  shell.arrive(title);
+}
+
 async function giveUp(button) {
-  await busy(button, () => service.release(hold)).catch(() => null); // it runs out by itself
+  if (hold.id) await busy(button, () => service.release(hold)).catch(() => null); // it runs out by itself
   location.assign(to("search"));
 }
 

@@ -6,10 +6,11 @@ import { t } from "../shared/texts.js";
 import { addDays, day as dayWords, dayStart } from "../shared/time.js";
 import { chooseTime } from "./choose.js";
 import { dayOf } from "./day.js";
-import { isSignedOut, nowS, signInFirst, startPage, to } from "./frame.js";
+import { isSignedOut, me, nowS, startPage } from "./frame.js";
 import { dayIn, dayView, daysOf, mark, readChoice, stripDays, weekStrip, writeChoice } from "./search.js";
 import * as service from "./service.js";
 import { weekLegend, weekStripOf } from "./week.js";
+import { signInFirst, to } from "./ways.js";
 
 let facilities = [], choice = null;
 const weeks = new Map(); // "facility|first day" -> {dayKey: [{room, windows, open, closed}]}
@@ -132,23 +133,24 @@ function elsewhere(week) {
 }
 
 async function pick(room, window) {
-  const wish = { roomId: room.id, people: choice.people };
-  const held = await chooseTime({
+  const isOpenToAll = room.assurance === "none" && !me();
+  const chosen = await chooseTime({
     room, window, rules: room, yes: t("book.hold_yes"),
-    note: t("book.hold_note", { n: room.holdMinutes }),
-    price: async (span) => priceLine(await service.quote({ ...wish, ...span })),
-    act: (span) => holdOrSignIn({ ...wish, ...span }),
+    note: isOpenToAll ? null : t(me() ? "book.hold_note" : "book.hold_sign_in"),
+    price: async (span) => (me() || isOpenToAll ? priceLine(await service.quote({ roomId: room.id, people: choice.people, ...span })) : null),
+    act: (span) => (isOpenToAll ? { room: room.id, from: span.startsAt, to: span.endsAt } : holdOrSignIn({ roomId: room.id, people: choice.people, ...span })),
   });
-  if (held) location.assign(to("reserve", { hold: held.id, people: String(choice.people) }));
+  if (chosen) location.assign(to("reserve", { ...chosen, people: String(choice.people) }));
   else if (!weeks.has(weekName())) show();
 }
 
 async function holdOrSignIn(wish) {
   try {
-    return await service.hold(wish);
+    return { hold: (await service.hold(wish)).id };
   } catch (error) {
-    if (isSignedOut(error)) {
-      location.assign(signInFirst(`/?${writeChoice(choice)}`, "hold"));
+    if (isSignedOut(error) || error.code === "ASSURANCE_TOO_LOW") {
+      const back = `/?${writeChoice(choice)}`;
+      location.assign(isSignedOut(error) ? signInFirst(back, "hold") : `${signInFirst(back, "level")}&again=1`);
       return undefined;
     }
     weeks.delete(weekName()); // what we showed was not so

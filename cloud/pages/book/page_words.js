@@ -2,7 +2,8 @@
 
 import { h, replace } from "../shared/dom.js";
 import { t } from "../shared/texts.js";
-import { PAGES, startPage } from "./frame.js";
+import { startPage } from "./frame.js";
+import { PAGES } from "./ways.js";
 
 const which = document.documentElement.dataset.page === "privacy" ? "privacy" : "help";
 const PARTS = { help: ["book", "key", "phone", "door", "change", "pay", "group", "contact"], privacy: ["what", "not", "long", "who", "cookies", "rights"] };
@@ -12,12 +13,12 @@ await startPage({
   draw(main) {
     const title = t(`book.${which}_title`);
     document.title = `${title} | ${t("book.site")}`;
-    replace(main, h("div", { class: "stack-l column" },
+    replace(main, h("div", { class: "stack-l" },
       h("h1", { class: "page-title" }, title),
       h("p", { class: "lead" }, t(`book.${which}_lead`)),
       which === "help" && h("nav", { "aria-label": t("book.on_this_page") }, h("ul", { class: "jump" }, PARTS.help.map((each) => h("li", {}, h("a", { href: `#${each}` }, t(`book.help_${each}`)))))),
-      PARTS[which].map((each) => h("section", { class: "stack-s", id: each, tabindex: "-1" },
-        h("h2", {}, t(`book.${which}_${each}`)), paragraphs(t(`book.${which}_${each}_text`)))),
+      h("div", { class: "pair words" }, PARTS[which].map((each) => h("section", { class: "card stack-s", id: each, tabindex: "-1" },
+        h("h2", {}, t(`book.${which}_${each}`)), paragraphs(t(`book.${which}_${each}_text`))))),
       which === "help" && h("p", {}, h("a", { class: "button", href: PAGES.search }, t("book.nav_search")))));
     if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
   },
