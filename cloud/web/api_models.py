@@ -37,6 +37,12 @@ class KeyCancel(Request):
     secret: str = Secret
 
 
+class KeyLinkShown(Request):
+    """A link that its owner wants to see again."""
+
+    secret: str = Secret
+
+
 class RelayStart(Request):
     """The holder's HELLO for a lock."""
 
