@@ -24,6 +24,7 @@ from cloud.importing import ImportReport, import_calendar
 from cloud.lock_cli import check_journal, door, revoke_before
 from cloud.models import Room
 from cloud.people.cli import list_actions, sign_in_key, staff
+from cloud.race import race
 from cloud.serve import serve
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
@@ -285,6 +286,7 @@ cloud.add_command(serve)
 cloud.add_command(sign_in_key)
 cloud.add_command(staff)
 cloud.add_command(list_actions)
+cloud.add_command(race)
 cloud.add_command(door)
 cloud.add_command(revoke_before)
 cloud.add_command(check_journal)

@@ -19,7 +19,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 database_option = click.option(
-    "--database", default="kannuki.db", help="SQLite file, or a database URL."
+    "--database",
+    default="kannuki.db",
+    envvar="KANNUKI_DATABASE_URL",
+    help="SQLite file, or a database URL (postgresql://...). Also: KANNUKI_DATABASE_URL.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _OPTIONS = (

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
-from cloud.models import Town, TownKeyedRow, TownRow
+from cloud.models import Town, TownRow
 from kannuki.errors import InputError
 from protocol.crypto import sha256
 
@@ -48,8 +48,7 @@ def _only_this_town(state: ORMExecuteState) -> None:
         return  # of rows that this town's session has loaded
     town = town_of(state.session)
     state.statement = state.statement.options(
-        with_loader_criteria(TownRow, lambda row: row.town == town, include_aliases=True),
-        with_loader_criteria(TownKeyedRow, lambda row: row.town == town, include_aliases=True),
+        with_loader_criteria(TownRow, lambda row: row.town == town, include_aliases=True)
     )
 
 
@@ -57,7 +56,7 @@ def _only_this_town(state: ORMExecuteState) -> None:
 def _into_this_town(session: Session, _context: Any, _instances: Any) -> None:
     town = town_of(session)
     for row in (*session.new, *session.dirty, *session.deleted):
-        if not isinstance(row, TownRow | TownKeyedRow):
+        if not isinstance(row, TownRow):
             continue
         if row.town is None:
             row.town = town

@@ -28,6 +28,7 @@ from cloud.service import TIME_ERROR_S
 from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext, SiteUrls
 from cloud.web.limits import Limiter
+from cloud.web.listening import listen
 from kannuki.errors import InputError
 from kannuki.mqtt import LinkSettings
 from kannuki.settings import read_secret_file
@@ -131,7 +132,7 @@ def _sign_in(
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), backlog=256)
+        return listen(host, port)
     except OSError as error:
         problem = f"cannot listen on {host}:{port}: {error.strerror}"
         raise InputError(problem, "name another --http-port") from None

@@ -27,7 +27,7 @@ class TownRow:
     town: Mapped[str] = mapped_column(String(32), sort_order=-1)
 
 
-class TownKeyedRow:
+class TownKeyedRow(TownRow):
     """The same where the town is part of the primary key: its ids are a town's own."""
 
     town: Mapped[str] = mapped_column(String(32), primary_key=True, sort_order=-1)
