@@ -31,7 +31,7 @@ export function spokenAt(leftBefore, leftNow) {
 }
 
 export function emptyForm({ people = 1, name = "", method = null, category = "resident" } = {}) {
-  return { name, contact: "", purpose: "", people: String(people), category, groupId: "", method, holders: [] };
+  return { name, contact: "", purpose: "", people: String(people), category, groupId: "", method, holders: [], forFamily: false };
 }
 
 /** What a form lacks, by field: codes of texts. Empty: it can be sent. */
@@ -45,11 +45,11 @@ export function wrongIn(form, { capacity = null, holdersMax = 10, methods = [] }
   else if (capacity !== null && people > capacity) wrong.people = "book.wrong_people_many";
   if (!form.name.trim()) wrong.name = "book.wrong_name";
   if (methods.length && !methods.includes(form.method)) wrong.method = "book.wrong_method";
-  form.holders.forEach((name, index) => {
+  form.holders.forEach(({ name }, index) => {
     if (!name.trim()) wrong[`holder-${index}`] = "book.wrong_holder";
     else if (name.trim().length > MAX_NAME) wrong[`holder-${index}`] = "book.wrong_holder_long";
   });
-  if (form.holders.length > holdersMax) wrong.holders = "book.wrong_holders_many";
+  if (form.holders.length > holdersMax - 1) wrong.holders = "book.wrong_holders_many";
   return wrong;
 }
 

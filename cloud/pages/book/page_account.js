@@ -42,7 +42,7 @@ function known() {
     [t("book.level"), t(`book.level_${me().level}`)],
     [t("book.fact_resident"), me().resident === null ? null : t(me().resident ? "ui.yes" : "ui.no")],
     [t("book.fact_adult"), me().adult === null ? null : t(me().adult ? "ui.yes" : "ui.no")],
-    ...me().verified.map((each) => [theirs(each.name) ?? each.provider, [
+    ...me().verified.map((each) => [each.name, [
       h("span", { class: "block" }, t("book.verified_on", { day: day(each.verifiedAt, { year: true }) })),
       h("span", { class: "soft" }, each.expired ? t("book.group_over") : t("book.valid_until", { day: day(each.expiresAt, { year: true }) }))]]),
   ]);
@@ -58,16 +58,15 @@ function naming() {
 }
 
 function group(each) {
+  const valid = each.evidenceUntil !== null && each.evidenceUntil > nowS();
   return h("li", { class: "card stack-s" },
     h("h3", {}, each.name),
-    h("p", { class: "row" }, each.usable ? badge("good", t("book.group_valid")) : badge("bad", t("book.group_over")),
-      each.percent === 100 ? badge("info", t("book.pay_exempt")) : each.percent > 0 && badge("info", t("book.percent_less", { n: each.percent }))),
-    each.expiresAt !== null && h("p", { class: "soft" }, t("book.valid_until", { day: day(each.expiresAt, { year: true }) })),
-    !each.usable && h("p", {}, t("book.group_renew")));
+    h("p", { class: "row" }, valid ? badge("good", t("book.group_valid")) : badge("warn", t("book.group_over"))),
+    h("p", { class: "soft" }, valid ? t("book.valid_until", { day: day(each.evidenceUntil, { year: true }) }) : t("book.group_renew")));
 }
 
 function wayIn(each) {
-  const words = theirs(each.name) ?? each.provider;
+  const words = each.name;
   return h("li", { class: "card booking-line" },
     h("div", {}, h("h3", {}, words), h("p", { class: "soft small" }, t("book.last_used", { time: ago(each.lastUsedAt, nowS()) }))),
     me().links.length > 1 && h("button", { class: "button button-quiet", type: "button", "aria-label": `${words} ${t("book.way_remove")}`,

@@ -1,29 +1,32 @@
 // One booking: how it stands and why, its key, who holds keys, its money, changing and cancelling.
 
 import { h, replace } from "../shared/dom.js";
-import { alert, ask, busy, field, icon, note, yen } from "../shared/parts.js";
+import { alert, ask, field, icon, note, yen } from "../shared/parts.js";
 import { t } from "../shared/texts.js";
 import { dayAndClock, span } from "../shared/time.js";
 import { badges, details, doNext, goOn, keyButton, why } from "./booking_card.js";
-import { deadline, standing } from "./booking_flow.js";
+import { deadline, isPlainHold } from "./booking_flow.js";
 import { nowS, startPage } from "./frame.js";
 import * as service from "./service.js";
 import { to } from "./ways.js";
 
 const query = new URLSearchParams(location.search);
-let booking = null, fresh = query.get("new") === "1", said = null;
+let booking = null, keys = null, fresh = query.get("new") === "1", said = query.get("changed") === "1" ? "changed" : null;
+
+async function fetchIt() {
+  booking = await service.booking(query.get("id") ?? "");
+  keys = isPlainHold(booking) ? null : await service.holders(booking);
+}
 
 await startPage({
   current: "my", needsPerson: true,
-  async load() {
-    booking = await service.booking(query.get("id") ?? "");
-  },
+  load: fetchIt,
   draw(main, shell) {
     const now = nowS();
     const title = h("h1", { class: "page-title" }, fresh ? t(freshTitle()) : booking.room.name);
     replace(main, h("div", { class: "stack-l" },
       title,
-      said && alert("good", said),
+      said && alert("good", said === "changed" ? t("book.changed") : said), notAdded(),
       h("div", { class: "pair pair-wide" }, h("div", { class: "stack-l" }, h("section", { class: "card card-first stack", "aria-label": booking.room.name },
         badges(booking, now),
         fresh && h("h2", {}, booking.room.name),
@@ -40,6 +43,12 @@ await startPage({
   },
 });
 
+/** Key holders that could not be added while booking: named in the address of this page. */
+function notAdded() {
+  const names = query.getAll("not-added");
+  return fresh && names.length ? alert("warn", t("book.not_added", { names: names.join(", ") })) : null;
+}
+
 function freshTitle() {
   if (booking.status === "pending") return "book.done_pending";
   return booking.status === "confirmed" ? "book.done_confirmed" : "book.done_waiting";
@@ -51,12 +60,16 @@ function declined() {
 }
 
 function holders(main, shell) {
-  if (!booking.holders || booking.room.holdersMax < 2) return null;
-  const isOpen = standing(booking, nowS()).kind !== "" && booking.status !== "declined";
+  if (!keys || (keys.most < 1 && !keys.list.length)) return null;
+  const isOpen = ["pending", "confirmed"].includes(booking.status) && booking.endsAt > nowS();
   return h("section", { class: "stack", "aria-labelledby": "k" }, h("h2", { id: "k" }, t("book.part_keys")),
     h("p", { class: "soft" }, t("book.keys_hint")),
-    h("ul", { class: "plain-list holders" }, booking.holders.map((each, index) => h("li", { class: "holder-line" }, icon("person"), h("span", {}, each.name), index === 0 && h("span", { class: "soft small" }, t("book.holder_first"))))),
-    isOpen && booking.holders.length < booking.room.holdersMax && h("p", {}, h("button", { class: "button button-second", type: "button", onclick: () => addHolder(main, shell) }, t("book.holder_more"))));
+    h("ul", { class: "plain-list holders" },
+      h("li", { class: "holder-line" }, icon("person"), h("span", {}, booking.holderName), h("span", { class: "soft small" }, t("book.holder_first"))),
+      keys.list.map((each) => h("li", { class: "holder-line" }, icon("person"),
+        h("span", {}, each.name, each.contact && h("span", { class: "soft small block" }, each.contact)),
+        isOpen && h("button", { class: "button button-quiet", type: "button", "aria-label": t("book.holder_remove", { n: each.name }), onclick: () => removeHolder(shell, each) }, icon("close"))))),
+    isOpen && keys.list.length < keys.most && h("p", {}, h("button", { class: "button button-second", type: "button", id: "holder-more", onclick: () => addHolder(main, shell) }, t("book.holder_more"))));
 }
 
 function changing(main, shell, now) {
@@ -78,54 +91,50 @@ async function cancelIt(main, shell) {
     act: () => service.cancel(booking),
   });
   if (!done) return;
-  [booking, said, fresh] = [await service.booking(booking.id), t("book.cancelled"), false];
-  shell.draw();
-  document.querySelector("h1").setAttribute("tabindex", "-1");
-  document.querySelector("h1").focus();
+  await changed(shell, t("book.cancelled"), "h1");
 }
 
 /** What cancelling now costs or gives back. */
 function money() {
   if (!booking.fee) return null;
-  if (booking.paid > 0) return h("p", {}, t("book.cancel_back", { fee: yen(Math.floor((booking.paid * booking.refundPercent) / 100)) }));
-  const owed = Math.floor((booking.fee * (100 - booking.refundPercent)) / 100);
-  return h("p", {}, owed ? t("book.cancel_owed", { fee: yen(owed) }) : t("book.cancel_free"));
+  const kept = booking.keptIfCancelled;
+  if (booking.paid > kept) return h("p", {}, t("book.cancel_back", { fee: yen(booking.paid - kept) }));
+  return h("p", {}, kept ? t("book.cancel_owed", { fee: yen(kept) }) : t("book.cancel_free"));
 }
 
 async function addHolder(main, shell) {
-  const input = h("input", { class: "input", maxlength: "100", autocomplete: "off" });
+  const [name, contact] = ["name", "email"].map((autofill) => h("input", { class: "input", maxlength: "100", autocomplete: "off", type: autofill === "email" ? "email" : "text" }));
   const done = await ask({
     title: t("book.holder_more"), yes: t("book.holder_add"),
-    body: field({ id: "holder-name", label: t("book.holder_name"), hint: t("book.holder_hint") }, input),
+    body: h("div", { class: "stack" },
+      field({ id: "holder-name", label: t("book.holder_name"), must: true }, name),
+      field({ id: "holder-contact", label: t("book.holder_contact"), hint: t("book.holder_hint") }, contact)),
     act: async () => {
-      if (!input.value.trim()) {
-        input.setAttribute("aria-invalid", "true");
-        input.focus();
+      if (!name.value.trim() || !contact.checkValidity()) {
+        (name.value.trim() ? contact : name).setAttribute("aria-invalid", "true");
+        (name.value.trim() ? contact : name).focus();
         return undefined;
       }
-      return service.addHolder(booking, input.value.trim());
+      return service.addHolder(booking, { name: name.value, contact: contact.value });
     },
   });
-  if (!done) return;
-  booking = await service.booking(booking.id);
+  if (done) await changed(shell, t("book.holder_added"), "holder-more");
+}
+
+async function removeHolder(shell, holder) {
+  const done = await ask({
+    title: t("book.holder_remove", { n: holder.name }), body: h("p", {}, t("book.holder_remove_means")), yes: t("book.way_remove"), bad: true,
+    act: () => service.removeHolder(booking, holder).then(() => true),
+  });
+  if (done) await changed(shell, t("book.saved"), "holder-more");
+}
+
+/** Shows the booking as the service has it now, says what was done, and keeps the focus near. */
+async function changed(shell, words, focus) {
+  [said, fresh] = [words, false];
+  await fetchIt();
   shell.draw();
-  showLink(done);
+  const target = document.getElementById(focus) ?? document.querySelector("h1");
+  if (target.tagName === "H1") target.setAttribute("tabindex", "-1");
+  target.focus();
 }
-
-/** The link of a new key holder is told once: copy it now, or make another. */
-function showLink(holder) {
-  if (!holder.link) return null;
-  const shown = h("input", { class: "input mono", readonly: true, value: holder.link });
-  const copied = h("p", { role: "status", class: "hint" });
-  const copy = h("button", { class: "button", type: "button", onclick: () => busy(copy, async () => {
-    try {
-      await navigator.clipboard.writeText(holder.link);
-      copied.textContent = t("book.copied");
-    } catch {
-      shown.select(); // no permission: the person copies by hand
-    }
-  }) }, t("book.copy"));
-  return ask({ title: t("book.link_title", { name: holder.name }), yes: t("ui.close"), no: t("ui.back"),
-    body: h("div", { class: "stack" }, h("p", {}, t("book.link_text")), field({ id: "holder-link", label: t("book.link") }, shown), copy, copied) });
-}
-

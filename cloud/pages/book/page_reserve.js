@@ -91,7 +91,8 @@ function fields(main, shell) {
       whoFor(), categories()),
     h("section", { class: "card stack", "aria-labelledby": "part-who" },
       h("h2", { id: "part-who" }, t("book.part_who")),
-      field({ id: "name", label: t("book.your_name"), error: wrongWords("name"), must: true }, text("name", { maxlength: "100", autocomplete: "name" })),
+      field({ id: "name", label: t("book.your_name"), hint: me() ? t("book.your_name_hint") : null, error: wrongWords("name"), must: true }, text("name", { maxlength: "100", autocomplete: "name" })),
+      me() && h("label", { class: "choice" }, h("input", { type: "checkbox", checked: form.forFamily, onchange: (event) => { form.forFamily = event.target.checked; } }), h("span", {}, t("book.for_family"))),
       field({ id: "contact", label: t("book.contact"), hint: t("book.contact_hint"), error: wrongWords("contact") }, text("contact", { maxlength: "200", autocomplete: "email" }))),
     hold.id && holders(main, shell),
     payBox,
@@ -107,10 +108,9 @@ function radios(name, legend, options, changed) {
 }
 
 function whoFor() {
-  const usable = groups.filter((each) => each.usable);
   return radios("groupId", t("book.who_for"), [
     { value: "", label: t("book.who_me") },
-    ...usable.map((each) => ({ value: each.id, label: each.name, hint: each.percent ? t("book.group_less", { n: each.percent }) : null })),
+    ...groups.map((each) => ({ value: each.id, label: each.name, hint: each.evidenceUntil && each.evidenceUntil > hold.startsAt ? null : t("book.group_no_evidence") })),
   ], repriced);
 }
 
@@ -136,16 +136,17 @@ function holders(main, shell) {
     drawForm(main, shell);
     document.getElementById(focus)?.focus();
   };
-  const one = (name, index) => h("li", { class: "holder" },
-    field({ id: `holder-${index}`, label: t("book.holder_n", { n: index + 1 }), error: wrongWords(`holder-${index}`) },
-      h("input", { class: "input", value: name, maxlength: "100", autocomplete: "off", oninput: (event) => { form.holders[index] = event.target.value; } })),
-    h("button", { class: "button button-quiet", type: "button", "aria-label": t("book.holder_remove", { n: index + 1 }), onclick: () => { form.holders.splice(index, 1); redraw("holder-more"); } }, icon("close")));
+  const input = (holder, name, props) => h("input", { class: "input", value: holder[name], autocomplete: "off", oninput: (event) => { holder[name] = event.target.value; }, ...props });
+  const one = (holder, index) => h("li", { class: "holder" },
+    field({ id: `holder-${index}`, label: t("book.holder_n", { n: index + 1 }), error: wrongWords(`holder-${index}`) }, input(holder, "name", { maxlength: "100" })),
+    field({ id: `contact-${index}`, label: t("book.holder_contact"), hint: t("book.holder_hint") }, input(holder, "contact", { maxlength: "200", type: "email" })),
+    h("button", { class: "button button-quiet", type: "button", "aria-label": t("book.holder_remove", { n: index + 1 }), onclick: () => { form.holders.splice(index, 1); redraw("holder-more"); } }, icon("close"), t("book.way_remove")));
   const most = Math.max(0, hold.room.holdersMax - 1);
   if (!most) return null;
   return h("section", { class: "card stack", "aria-labelledby": "part-keys" },
     h("h2", { id: "part-keys" }, t("book.part_keys")), h("p", { class: "hint" }, t("book.keys_hint")),
     form.holders.length > 0 && h("ul", { class: "plain-list stack" }, form.holders.map(one)),
-    form.holders.length < most && h("button", { class: "button button-second", type: "button", id: "holder-more", onclick: () => { form.holders.push(""); redraw(`holder-${form.holders.length - 1}`); } }, t("book.holder_more")));
+    form.holders.length < most && h("button", { class: "button button-second", type: "button", id: "holder-more", onclick: () => { form.holders.push({ name: "", contact: "" }); redraw(`holder-${form.holders.length - 1}`); } }, t("book.holder_more")));
 }
 
 function drawPrice() {
@@ -159,7 +160,7 @@ function drawPrice() {
       [t("book.fee_less"), quote && quote.percent > 0 && t("book.percent_less", { n: quote.percent })],
     ]),
     quote && (quote.reasons.length
-      ? h("div", { class: "stack-s" }, badge("wait", t("book.clerk_will_look")), h("ul", { class: "reasons" }, quote.reasons.map((each) => h("li", {}, t(each)))))
+      ? h("div", { class: "stack-s" }, badge("wait", t("book.clerk_will_look")), h("ul", { class: "reasons" }, quote.reasons.map((each) => h("li", {}, each.words()))))
       : badge("good", t("book.decided_at_once")))));
 }
 
@@ -212,7 +213,8 @@ async function send(main, shell, button) {
     }
     const booking = await service.book(hold, form);
     if (me()) {
-      location.assign(booking.redirectUrl ?? to("booking", { id: booking.id, new: "1" }));
+      const told = booking.notAdded.map((name) => ["not-added", name]);
+      location.assign(booking.redirectUrl ?? to("booking", [["id", booking.id], ["new", "1"], ...told]));
       return;
     }
     done = booking;
