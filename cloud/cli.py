@@ -283,10 +283,10 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(race)
 cloud.add_command(sign_in_key)
 cloud.add_command(staff)
 cloud.add_command(list_actions)
-cloud.add_command(race)
 cloud.add_command(door)
 cloud.add_command(revoke_before)
 cloud.add_command(check_journal)

@@ -3,8 +3,9 @@
 Decides the token's window (ten minutes around the booking), its permissions, its vault epoch, and
 that a withdrawn token appears in its lock's next status list within the same transaction. Derives
 no proof key.
-Invariant after `settle`: a confirmed booking that is not over, in a room with a lock, has exactly
-one live credential, for that lock and its own window; every other booking has none.
+Invariant after `settle`: a booking that is `keyed` (cloud/booking/states.py) and not over, in a room
+with a lock, has exactly one live credential, for that lock and its own window; every other booking
+has none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from cloud.booking.states import keyed
 from cloud.lists import least_issued_at, publish_lists
 from cloud.models import CONFIRMED, Booking, Credential, Lock, LockReport
 from cloud.ports import TokenOrder
@@ -87,7 +89,7 @@ def _settle_one(session: Session, signers: Signers, booking: Booking, now: int) 
 
 def _lock_of(session: Session, booking: Booking, now: int) -> Lock | None:
     """The lock that this booking shall open, if any."""
-    if booking.status != CONFIRMED or window(booking)[1] <= now:
+    if not keyed(booking) or window(booking)[1] <= now:
         return None
     return session.scalar(select(Lock).where(Lock.room_id == booking.room_id))
 

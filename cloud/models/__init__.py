@@ -10,15 +10,20 @@ from cloud.models.booking import (
     CANCELLED,
     CONFIRMED,
     HOLDS_ROOM,
+    MAX_HELD_S,
     NO_OVERLAP,
     PENDING,
     Booking,
+    BookingHolder,
     CalendarSeries,
 )
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
+from cloud.models.facilities import MAIN, ClosedDay, Facility
 from cloud.models.fleet import GatewayRow, LockReport
+from cloud.models.groups import Group, GroupEvidence, GroupMember
 from cloud.models.keys import Credential, KeyLink, MinIssuedAt
 from cloud.models.news import Alarm, AuditRecord, SeenHead
+from cloud.models.payments import PaymentEntry, PaymentEvent, PaymentOrder
 from cloud.models.people import (
     Account,
     AccountFact,
@@ -38,6 +43,8 @@ __all__ = [
     "CANCELLED",
     "CONFIRMED",
     "HOLDS_ROOM",
+    "MAIN",
+    "MAX_HELD_S",
     "NO_OVERLAP",
     "PENDING",
     "Account",
@@ -48,15 +55,24 @@ __all__ = [
     "AuditRecord",
     "Base",
     "Booking",
+    "BookingHolder",
     "CalendarSeries",
+    "ClosedDay",
     "Credential",
     "DocumentOutbox",
+    "Facility",
     "GatewayRow",
+    "Group",
+    "GroupEvidence",
+    "GroupMember",
     "KeyLink",
     "Lock",
     "LockReport",
     "LockSettings",
     "MinIssuedAt",
+    "PaymentEntry",
+    "PaymentEvent",
+    "PaymentOrder",
     "Passkey",
     "PasskeyChallenge",
     "Room",
