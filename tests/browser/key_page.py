@@ -17,6 +17,7 @@ from tests.browser.chromium import Visitor
 from tests.browser.town import Door
 
 TEXTS = Path(kannuki.__file__).resolve().parent / "texts"
+GAP = "[\\s\u200b]*"
 SAYS = ".says p"
 OPENED_WITHIN_MS = 40_000  # on two busy cores, a relay goes through five programs
 
@@ -29,9 +30,10 @@ def texts(lang: str) -> dict[str, str]:
 
 
 def words(code: str, lang: str = "ja") -> re.Pattern[str]:
-    """A sentence as a page shows it; its places may hold anything."""
+    """A sentence as a page shows it, wherever it breaks lines; its places may hold anything."""
     parts = re.split(r"\{\w+\}", texts(lang)[code])
-    return re.compile("^\\s*" + ".+".join(re.escape(part) for part in parts) + "\\s*$")
+    broken = (GAP.join(re.escape(letter) for letter in "".join(part.split())) for part in parts)
+    return re.compile(f"^{GAP}" + ".+".join(broken) + f"{GAP}$")
 
 
 class KeyPage:

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from protocol import audit, reasons
 from tests.browser.conftest import Welcome
-from tests.browser.key_page import OPENED_WITHIN_MS, KeyPage, with_key
+from tests.browser.key_page import OPENED_WITHIN_MS, with_key
 from tests.browser.town import BrowserTown, Door
 
 HOUR = 3600
@@ -218,31 +218,4 @@ async def test_lock_without_power_is_out_of_reach_and_the_page_offers_other_ways
     await person.press()
     await person.tells("UNREACHABLE")
 
-    await expect(person.page.locator("#help-again")).to_be_visible()
     await expect(person.page.locator("#help-relay")).to_be_visible()
-
-
-async def test_opened_link_claims_nothing_until_a_person_presses(
-    visit: Welcome, town: BrowserTown, door: Door
-) -> None:
-    link = await town.key_link(door, 60)
-    preview, resident = await visit(), await visit()
-    await preview.page.goto(link)
-    await expect(preview.page.locator("#claim")).to_be_visible()
-    person = await with_key(resident, door, link)
-
-    assert isinstance(person, KeyPage)
-    assert "#" not in resident.page.url
-
-
-async def test_other_device_with_the_same_link_is_told_that_the_key_is_taken(
-    visit: Welcome, town: BrowserTown, door: Door
-) -> None:
-    link = await town.key_link(door, 60)
-    await with_key(await visit(), door, link)
-    other = await visit()
-    await other.page.goto(link)
-    await other.page.click("#claim")
-
-    await expect(other.page.locator(".says p")).to_be_visible()
-    await expect(other.page.locator("#gate")).to_have_count(0)
