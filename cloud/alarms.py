@@ -49,9 +49,7 @@ def clear_alarm(session: Session, kind: str, device: str, detail: str) -> None:
 
 
 def _find(session: Session, kind: str, device: str, detail: str) -> Alarm | None:
-    query = select(Alarm).where(
-        Alarm.kind == kind, Alarm.device == device, Alarm.detail == detail
-    )
+    query = select(Alarm).where(Alarm.kind == kind, Alarm.device == device, Alarm.detail == detail)
     return session.scalar(query)
 
 

@@ -142,15 +142,21 @@ def _audit_line(
 
 
 def booking_lines(
-    session: Session, starts_before: int, ends_after: int, limit: int
+    session: Session,
+    starts_before: int,
+    ends_after: int,
+    limit: int,
+    facilities: frozenset[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Bookings in a window with holders and the state of their keys."""
+    """Bookings in a window with holders and the state of their keys; `facilities` None: all."""
     query = (
         select(Booking, Room.name)
         .outerjoin(Room, Room.room_id == Booking.room_id)
         .where(Booking.starts_at < starts_before, Booking.ends_at > ends_after)
         .order_by(Booking.starts_at, Booking.room_id, Booking.booking_id)
     )
+    if facilities is not None:
+        query = query.where(Room.facility_id.in_(facilities))
     rows = session.execute(query.limit(limit)).all()
     ids = [booking.booking_id for booking, _ in rows]
     locks = _locks_of(session, ids)
@@ -260,12 +266,12 @@ def alarm_lines(session: Session, limit: int) -> list[dict[str, Any]]:
     query = select(Alarm).order_by(Alarm.last_at.desc(), Alarm.alarm_id).limit(limit)
     names = ("alarm_id", "kind", "device", "detail", "first_at", "last_at", "times")
     return [
-        {name: getattr(row, name) for name in names} | _meaning(row.kind)
+        {name: getattr(row, name) for name in names} | alarm_meaning(row.kind)
         for row in session.scalars(query)
     ]
 
 
-def _meaning(kind: str) -> dict[str, str]:
+def alarm_meaning(kind: str) -> dict[str, str]:
     """What an alarm says to staff; nothing for a kind of before."""
     if kind not in texts.codes():
         return {}

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
-from cloud.models import AuditRecord, Booking, Credential, Lock, Room
+from cloud.models import AuditRecord, Booking, Credential, IssuedPin, Lock, Room, StaffKey
 from cloud.problems import Problem
 from cloud.reports import CODES, EVENTS, PATHS
 from protocol import audit, reasons
@@ -27,11 +27,14 @@ _EVENT_NUMBERS = {name: number for number, name in EVENTS.items()}
 _AT = func.coalesce(AuditRecord.time_hi, AuditRecord.received_at)
 _ORDER = (_AT, AuditRecord.lock_id, AuditRecord.journal_epoch, AuditRecord.seq)
 _BookedRoom = aliased(Room)
+_BOOKING_ID = func.coalesce(Credential.booking_id, IssuedPin.booking_id, StaffKey.booking_id)
+_FACILITY = func.coalesce(_BookedRoom.facility_id, Room.facility_id)
 
 
 @dataclass(frozen=True)
 class Question:
-    """[starts, ends) in Unix seconds. `who`: part of a name, or a booking's id. None: anything."""
+    """[starts, ends) in Unix seconds. `who`: part of a resident's or a clerk's name, or a booking's
+    id. None: anything."""
 
     starts: int | None = None
     ends: int | None = None
@@ -80,12 +83,19 @@ def _query(asked: Question) -> Select[Any]:
         select(
             AuditRecord,
             _AT.label("at"),
-            Credential.booking_id,
+            _BOOKING_ID.label("booking_id"),
             Booking.holder_name,
+            StaffKey.staff_name,
+            StaffKey.reason.label("staff_reason"),
             func.coalesce(_BookedRoom.name, Room.name).label("room"),
         )
         .outerjoin(Credential, Credential.cti == AuditRecord.subject)
-        .outerjoin(Booking, Booking.booking_id == Credential.booking_id)
+        .outerjoin(
+            IssuedPin,
+            and_(IssuedPin.name == AuditRecord.subject, IssuedPin.lock_id == AuditRecord.lock_id),
+        )
+        .outerjoin(StaffKey, StaffKey.cti == AuditRecord.subject)
+        .outerjoin(Booking, Booking.booking_id == _BOOKING_ID)
         .outerjoin(_BookedRoom, _BookedRoom.room_id == Booking.room_id)
         .outerjoin(Lock, Lock.lock_id == AuditRecord.lock_id)
         .outerjoin(Room, Room.room_id == Lock.room_id)
@@ -107,14 +117,15 @@ def _conditions(asked: Question) -> Iterator[ColumnElement[bool]]:
     if asked.who:
         yield or_(
             Booking.holder_name.icontains(asked.who, autoescape=True),
-            Credential.booking_id == asked.who,
+            StaffKey.staff_name.icontains(asked.who, autoescape=True),
+            _BOOKING_ID == asked.who,
         )
     if asked.event is not None:
         yield AuditRecord.event == _EVENT_NUMBERS.get(asked.event, -1)
     if asked.result is not None:
         yield _has_result(asked.result)
     if asked.facilities is not None:
-        yield func.coalesce(_BookedRoom.facility_id, Room.facility_id).in_(asked.facilities)
+        yield _FACILITY.in_(asked.facilities)
 
 
 def _has_result(result: str) -> ColumnElement[bool]:
@@ -152,6 +163,8 @@ def _line(row: Row[Any]) -> dict[str, Any]:
         "subject": record.subject.hex() if record.subject else None,
         "booking_id": row.booking_id,
         "holder_name": row.holder_name,
+        "staff_name": row.staff_name,
+        "staff_reason": row.staff_reason,
         "hash": audit.record_hash(record.raw).hex(),
     }
 

@@ -44,7 +44,8 @@ class Papers:
 
 
 def contact(has_lock: bool, report: Report | None, gateway_online: bool) -> Contact:
-    """now: a gateway that is there reaches it; earlier: it did; never: no word yet; none: no lock."""
+    """now: a gateway that is there reaches it; earlier: it did; never: no word yet; none: no
+    lock hangs there."""
     if not has_lock:
         return "none"
     if report is None:

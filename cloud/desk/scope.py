@@ -1,7 +1,7 @@
 """What belongs to which facility: so that each member of staff sees their own houses, no others.
 
-`facilities` is what a principal may see (Principal.facilities): None is the whole town. What belongs
-to no room (a gateway, a lock that was taken down) belongs to the town as a whole.
+`facilities` is what a principal may see (Principal.facilities): None is the whole town. What
+belongs to no room (a gateway, a lock that was taken down) belongs to the town as a whole.
 """
 
 from __future__ import annotations

@@ -218,11 +218,7 @@ def _attention(
     shown = [row for row in rooms if seen.doors is None or row[0].facility_id in seen.doors]
     return attention(
         [_use(booking, room, keys) for booking, room in uses],
-        [
-            _as_door(room, lock, doors[room.room_id])
-            for room, lock, _ in shown
-            if lock is not None
-        ],
+        [_as_door(room, lock, doors[room.room_id]) for room, lock, _ in shown if lock is not None],
         _untold(session, seen.uses, now),
         [
             OpenAlarm(alarm.alarm_id, alarm.kind, room, alarm.last_at)

@@ -10,7 +10,8 @@ from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Request
 
-from cloud import bookings, keylinks
+from cloud import keylinks
+from cloud.booking import lifecycle
 from cloud.keylinks import Claim
 from cloud.keyring import delivery
 from cloud.keyring.holders import find_holder
@@ -18,9 +19,11 @@ from cloud.models import Booking
 from cloud.problems import Problem
 from cloud.web import limits
 from cloud.web.api_models import KeyAgain, KeyCancel, KeyClaim, KeyDispute
+from cloud.web.book_api import office_of
 from cloud.web.carry_api import bearer
 from cloud.web.context import ApiContext
 from cloud.web.credentials import client_of, limited
+from kannuki import texts
 from kannuki.messages import to_base64url
 
 
@@ -56,7 +59,7 @@ def _collecting(router: APIRouter, context: ApiContext) -> None:
         """The resident cancels."""
         with service.database.write() as session:
             booking = keylinks.booking_of_secret(session, asked.secret)
-            bookings.cancel(session, service.signers, booking, service.clock())
+            lifecycle.cancel(session, office_of(context), booking, service.clock())
         context.poke()
         return {"booking_id": booking.booking_id, "status": booking.status}
 
@@ -111,7 +114,8 @@ def _trouble(router: APIRouter, context: ApiContext) -> None:
         if not service.sends_mail:
             raise Problem("MAIL_OFF")
         later.add_task(send_again, asked.reference, asked.contact)
-        return Problem("LINK_ON_ITS_WAY").body()
+        said = {lang: texts.text("LINK_ON_ITS_WAY", lang) for lang in texts.LANGUAGES}
+        return {"code": "LINK_ON_ITS_WAY", **said}
 
 
 def _claimed(got: Claim) -> dict[str, Any]:
