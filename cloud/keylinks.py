@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud import keywrap
+from cloud.booking.states import keyed
 from cloud.bookings import time_text
 from cloud.credentials import live_credential, revoke_live, settle, window
 from cloud.lists import publish_lists
@@ -122,6 +123,8 @@ def _check_open(booking: Booking, now: int) -> None:
         raise Problem("BOOKING_CANCELLED")
     if booking.status != CONFIRMED:
         raise Problem("NOT_CONFIRMED")
+    if not keyed(booking):
+        raise Problem("NOT_PAID_YET")
     if expires_at <= now:
         raise Problem("BOOKING_OVER")
     if now < not_before - RELEASED_BEFORE_S:

@@ -6,9 +6,11 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from cloud import bookings, keylinks
+from cloud import keylinks
+from cloud.booking import lifecycle
 from cloud.web import limits
 from cloud.web.api_models import KeyCancel, KeyClaim
+from cloud.web.book_api import office_of
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited
 from kannuki.messages import to_base64url
@@ -49,7 +51,7 @@ def key_routes(context: ApiContext) -> APIRouter:
         """The resident cancels."""
         with service.database.write() as session:
             booking = keylinks.booking_of_secret(session, asked.secret)
-            bookings.cancel(session, service.signers, booking, service.clock())
+            lifecycle.cancel(session, office_of(context), booking, service.clock())
         context.poke()
         return {"booking_id": booking.booking_id, "status": booking.status}
 
