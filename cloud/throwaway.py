@@ -1,4 +1,4 @@
-"""A town to measure and to attack: made in a temporary folder, served by real processes, thrown away.
+"""A town to measure and to attack: made in a temporary folder, served for real, thrown away.
 
 Decides its size alone; everything in it is made by the same modules as a real town's. Its locks are
 public keys whose private halves nobody kept: they open no door. No broker is connected, so nothing

@@ -30,7 +30,7 @@ from cloud.web.static import add_pages
 from cloud.web.town_api import town_routes
 
 MAX_BODY_BYTES = 64 * 1024
-CALENDAR_PATH = "/v1/staff/calendar"
+_LARGER = {"/v1/staff/calendar": MAX_FILE_BYTES + 1}
 _PROBLEM = {"model": ProblemBody, "description": "A reason in three tongues."}
 _OPENAPI_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM}
 
@@ -55,21 +55,19 @@ def create_app(context: ApiContext, site: Site = Site.MACHINE) -> FastAPI:
     app = _bare(ROUTES[site], context)
     if site is not Site.MACHINE:
         add_pages(app, site)
-    app.add_middleware(
-        BodyLimit, default_bytes=MAX_BODY_BYTES, larger={CALENDAR_PATH: MAX_FILE_BYTES + 1}
-    )
+    app.add_middleware(BodyLimit, default_bytes=MAX_BODY_BYTES, larger=_LARGER)
     if site in WITH_COOKIES:
         app.add_middleware(SameOrigin, origin=context.urls.origin(site))
     app.add_middleware(SecurityHeaders, site=site)
     return app
 
 
-def _bare(routes: Iterable[Routes], context: ApiContext) -> FastAPI:
+def _bare(routes: Iterable[Routes], context: ApiContext, openapi_url: str | None = None) -> FastAPI:
     app = FastAPI(
         title="Kannuki",
         version="1",
         responses=_OPENAPI_ERRORS,
-        openapi_url=None,  # `kannuki cloud openapi` prints it
+        openapi_url=openapi_url,  # sites have none: `kannuki cloud openapi` prints it
         docs_url=None,
         redoc_url=None,
     )
@@ -110,10 +108,15 @@ def create_sites(contexts: Iterable[ApiContext]) -> ByHost:
 
 def describe() -> dict[str, Any]:
     """The OpenAPI document of all sites together; needs no database and no keys."""
+    return every_route(_NOTHING).openapi()
+
+
+def every_route(context: ApiContext) -> FastAPI:
+    """The routes of all sites in one application: to be described and attacked, never served."""
     every = dict.fromkeys(make for routes in ROUTES.values() for make in routes)
-    app = _bare(every, _NOTHING)
-    app.openapi_url = "/openapi.json"
-    return app.openapi()
+    app = _bare(every, context, openapi_url="/openapi.json")
+    app.add_middleware(BodyLimit, default_bytes=MAX_BODY_BYTES, larger=_LARGER)
+    return app
 
 
 class _Nothing:

@@ -56,6 +56,10 @@ class Limiter:
         self._full_at.move_to_end(key)
         self._forget(now)
 
+    def __len__(self) -> int:
+        """How many clients are remembered."""
+        return len(self._full_at)
+
     def _forget(self, now: float) -> None:
         while self._full_at:
             oldest = next(iter(self._full_at.values()))
