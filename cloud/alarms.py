@@ -8,6 +8,7 @@ import base64
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from cloud.database import town_of
 from cloud.models import Alarm
 from protocol.crypto import sha256
 
@@ -27,7 +28,7 @@ def raise_alarm(session: Session, kind: str, device: str, detail: str, now: int)
         alarm = _find(session, kind, device, detail)
     if alarm is None:
         alarm = Alarm(
-            alarm_id=_name(kind, device, detail),
+            alarm_id=_name(town_of(session), kind, device, detail),
             kind=kind,
             device=device,
             detail=detail,
@@ -48,7 +49,10 @@ def clear_alarm(session: Session, kind: str, device: str, detail: str) -> None:
 
 
 def _find(session: Session, kind: str, device: str, detail: str) -> Alarm | None:
-    return session.get(Alarm, _name(kind, device, detail))
+    query = select(Alarm).where(
+        Alarm.kind == kind, Alarm.device == device, Alarm.detail == detail
+    )
+    return session.scalar(query)
 
 
 def _count(session: Session, device: str | None) -> int:
@@ -59,6 +63,7 @@ def _count(session: Session, device: str | None) -> int:
     return session.scalar(query) or 0
 
 
-def _name(kind: str, device: str, detail: str) -> str:
-    digest = sha256(f"{kind}\n{device}\n{detail}".encode())
+def _name(town: str, kind: str, device: str, detail: str) -> str:
+    """Two towns may have gateways of one name: their troubles are two."""
+    digest = sha256(f"{town}\n{kind}\n{device}\n{detail}".encode())
     return base64.b32encode(digest[:10]).decode().lower()

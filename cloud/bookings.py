@@ -13,10 +13,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from cloud.booking import states
+from cloud.booking.amounts import owe
+from cloud.booking.places import main_facility, rules_of
+from cloud.booking.spans import Span
+from cloud.booking.windows import held_span
 from cloud.calendar import DAY_S, HORIZON_S, TOWN_ZONE
 from cloud.database import town_of
 from cloud.keyring.outbox import ask_for_keys
@@ -94,8 +99,17 @@ def check_window(starts_at: int, ends_at: int, now: int) -> None:
 
 
 def save(session: Session, booking: Booking, room: Room, values: dict[str, Any]) -> None:
-    """Writes a new or changed booking under a savepoint; Problem OVERLAP leaves all as it was."""
+    """Writes a new or changed booking under a savepoint; Problem OVERLAP leaves all as it was.
+
+    `values` has starts_at, ends_at and updated_at; the span that the room is kept for follows from
+    the room's rules unless it is there, too. Holds of this room that are over are swept first.
+    """
     booking_id = booking.booking_id
+    sweep(session, values["updated_at"], room.room_id)
+    if "held_from" not in values:
+        wanted = Span(values["starts_at"], values["ends_at"])
+        held_from, held_to = held_span(rules_of(session, room), wanted)
+        values = values | {"held_from": held_from, "held_to": held_to}
     try:
         with session.begin_nested():  # flushes before the savepoint: so set values only inside
             for name, value in values.items():
@@ -105,16 +119,56 @@ def save(session: Session, booking: Booking, room: Room, values: dict[str, Any])
     except IntegrityError as error:
         if NO_OVERLAP not in str(error.orig):
             raise
-        window = values["starts_at"], values["ends_at"]
+        window = values["held_from"], values["held_to"]
         taken = _who_is_there(session, room.room_id, booking_id, *window)
         raise Problem("OVERLAP", room=room.name, taken=taken) from None
 
 
-def cancel(session: Session, signers: Signers, booking: Booking, now: int) -> None:
-    """Frees the room and withdraws the key. Cancelling twice is cancelling once."""
-    if booking.status == CANCELLED:
+def save_external(session: Session, booking: Booking, room: Room, values: dict[str, Any]) -> None:
+    """The same for a booking that another system has decided: it keeps the room's buffers where
+    they are free, and gives them up rather than be refused for them."""
+    bare = {"held_from": values["starts_at"], "held_to": values["ends_at"]}
+    try:
+        save(session, booking, room, values)
+    except Problem:
+        if rules_of(session, room) is None:
+            raise
+        save(session, booking, room, values | bare)
+
+
+def sweep(session: Session, now: int, room_id: str | None = None) -> int:
+    """Ends the holds that are over, of one room or of all; returns how many."""
+    over = (
+        update(Booking)
+        .where(Booking.status == states.HELD, Booking.hold_until <= now)
+        .values(
+            status=states.EXPIRED,
+            fee_yen=0,
+            refund_due_yen=Booking.paid_yen - Booking.refunded_yen,
+            payment_state=case(
+                (Booking.paid_yen > Booking.refunded_yen, states.REFUND_DUE),
+                (Booking.paid_yen > 0, states.REFUNDED),
+                else_=states.VOID,
+            ),
+            updated_at=now,
+            version=Booking.version + 1,
+        )
+    )
+    if room_id is not None:
+        over = over.where(Booking.room_id == room_id)
+    done = session.execute(over, execution_options={"synchronize_session": "fetch"})
+    return int(done.rowcount)  # type: ignore[attr-defined]
+
+
+def cancel(
+    session: Session, signers: Signers, booking: Booking, now: int, fee_yen: int = 0
+) -> None:
+    """Frees the room and withdraws the key; `fee_yen`: what is still owed, the rest of what was
+    paid is due back. Cancelling twice is cancelling once."""
+    if booking.status in states.ENDED:
         return
-    booking.status, booking.updated_at = CANCELLED, now
+    booking.status, booking.updated_at, booking.hold_until = CANCELLED, now, None
+    owe(booking, fee_yen)
     ask_for_keys(session, {booking.booking_id}, now)
 
 
@@ -135,7 +189,8 @@ def add_room(session: Session, name: str, room_id: str | None) -> Room:
     if known is not None:
         return known
     count = len(session.scalars(select(Room.room_id)).all())
-    room = Room(room_id=room_id or f"room-{count + 1}", name=name)
+    facility = main_facility(session)
+    room = Room(room_id=room_id or f"room-{count + 1}", name=name, facility_id=facility.facility_id)
     if find_room(session, room.room_id) is not None:
         raise Problem("INVALID", where=f"the room id {room.room_id} is taken")
     session.add(room)
@@ -221,11 +276,17 @@ def overlapping(session: Session, room_id: str, starts_at: int, ends_at: int) ->
     return list(session.scalars(query))
 
 
-def _who_is_there(session: Session, room_id: str, own_id: str, starts_at: int, ends_at: int) -> str:
+def _who_is_there(session: Session, room_id: str, own_id: str, held_from: int, held_to: int) -> str:
+    query = (
+        select(Booking)
+        .where(Booking.room_id == room_id, Booking.status.in_(HOLDS_ROOM))
+        .where(Booking.held_from < held_to, Booking.held_to > held_from)
+        .order_by(Booking.starts_at)
+    )
     with session.no_autoflush:
-        taken = overlapping(session, room_id, starts_at, ends_at)
+        taken = session.scalars(query).all()
     spans = [span_text(b.starts_at, b.ends_at) for b in taken if b.booking_id != own_id]
-    return "、".join(spans[:3]) or span_text(starts_at, ends_at)
+    return "、".join(spans[:3]) or span_text(held_from, held_to)
 
 
 def _current_bookings(session: Session, room_ids: set[str | None], now: int) -> set[str]:

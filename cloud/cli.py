@@ -23,6 +23,7 @@ from cloud.ical_events import MAX_FILE_BYTES
 from cloud.importing import ImportReport, import_calendar
 from cloud.lock_cli import check_journal, door, revoke_before
 from cloud.models import Room
+from cloud.people.cli import list_actions, sign_in_key, staff
 from cloud.race import race
 from cloud.serve import serve
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
@@ -282,6 +283,9 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(sign_in_key)
+cloud.add_command(staff)
+cloud.add_command(list_actions)
 cloud.add_command(race)
 cloud.add_command(door)
 cloud.add_command(revoke_before)

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud import bookings
+from cloud.booking.states import EXTERNAL, OUTSIDE
 from cloud.calendar import DAY_S, CalendarBooking, CalendarContent, Series
 from cloud.database import town_of
 from cloud.keyring.outbox import ask_for_keys
@@ -38,6 +39,13 @@ _SAME_NAME = (
     "sequence",
     "dtstamp",
 )
+# The other system took the money and knows whose booking it is.
+_ELSEWHERE = {
+    "payment_method": OUTSIDE,
+    "payment_state": EXTERNAL,
+    "channel": "calendar",
+    "booked_by": "calendar",
+}
 
 
 @dataclass
@@ -226,8 +234,9 @@ class _Import:
             "room_id": room.room_id,
             "created_at": self._now,
             "updated_at": self._now,
+            **_ELSEWHERE,
         }
-        bookings.save(self._session, row, room, values)
+        bookings.save_external(self._session, row, room, values)
         self._rows[item.uid, item.recurrence_id] = row
         return NEW
 
@@ -244,7 +253,8 @@ class _Import:
         if all(getattr(row, name) == value for name, value in wanted.items()):
             row.sequence, row.dtstamp = item.sequence, item.dtstamp
             return UNCHANGED
-        bookings.save(self._session, row, room, wanted | age | {"updated_at": self._now})
+        values = wanted | age | {"updated_at": self._now}
+        bookings.save_external(self._session, row, room, values)
         return CHANGED
 
     def _remember_cancelled(self, item: CalendarBooking) -> None:
@@ -262,6 +272,7 @@ class _Import:
             dtstamp=item.dtstamp,
             created_at=self._now,
             updated_at=self._now,
+            **_ELSEWHERE,
         )
         self._session.add(row)
         self._session.flush()

@@ -61,20 +61,50 @@ STATUS: dict[str, int] = {
     "NOT_JSON": 415,
     "FORBIDDEN": 403,
     "NOT_SIGNED_IN": 401,
+    "UNKNOWN_PROVIDER": 404,
+    "PROVIDER_UNREACHABLE": 502,
+    "SIGN_IN_DENIED": 403,
+    "SIGN_IN_FAILED": 403,
+    "SIGN_IN_AGAIN": 403,
+    "SIGN_IN_EXPIRED": 403,
+    "LEVEL_TOO_LOW": 403,
+    "LEVEL_OUT_OF_REACH": 403,
+    "NAME_IS_VERIFIED": 409,
+    "ALREADY_LINKED": 409,
+    "LINKED_ELSEWHERE": 409,
+    "LAST_LINK": 409,
+    "UPCOMING_BOOKINGS": 409,
+    "UNKNOWN_SESSION": 404,
+    "UNKNOWN_STAFF": 404,
+    "UNKNOWN_PASSKEY": 404,
+    "PASSKEY_REFUSED": 403,
+    "INVITE_REFUSED": 403,
+    "LAST_MANAGER": 409,
+    "LAST_PASSKEY": 409,
+    "TOO_MANY_PASSKEYS": 409,
     "FAULT": 500,
 }
 
 
 class Problem(Exception):
-    """A request that is answered with a reason instead; a value for people, not a fault."""
+    """A request that is answered with a reason instead; a value for people, not a fault.
+
+    A place whose value is `{"ja", "ja-simple", "en"}` is filled with each language's own.
+    """
 
     def __init__(self, code: str, **places: Any) -> None:
         super().__init__(code)
         self.code = code
         self.status = STATUS[code]
         self.retry_after_s = int(places.get("seconds", 0))
-        self._texts = {lang: texts.text(code, lang, **places) for lang in texts.LANGUAGES}
+        self._texts = {
+            lang: texts.text(code, lang, **_in(lang, places)) for lang in texts.LANGUAGES
+        }
 
     def body(self) -> dict[str, str]:
         """`{"code", "ja", "ja-simple", "en"}`."""
         return {"code": self.code, **self._texts}
+
+
+def _in(lang: str, places: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.get(lang, "") if isinstance(v, dict) else v for k, v in places.items()}

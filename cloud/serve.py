@@ -22,6 +22,7 @@ import uvicorn
 
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
+from cloud.people.relying_party import RelyingParty, open_relying_party
 from cloud.rekey import follow_keyset
 from cloud.service import TIME_ERROR_S
 from cloud.web.apps import create_sites
@@ -53,6 +54,8 @@ MIN_STAFF_SECRET_BYTES = 16
 )
 @click.option("--book-url", default="", help="Origin of the booking site, https://host.")
 @click.option("--console-url", default="", help="Origin of the clerk's desk, https://host.")
+@click.option("--providers", type=FILE, help="Table of sign-in providers, TOML or JSON.")
+@click.option("--sign-in-key", type=FILE, help="Made by `cloud sign-in-key`; for --providers.")
 @click.option(
     "--limits",
     type=click.FloatRange(0, 1000),
@@ -65,6 +68,8 @@ def serve(
     service: TownService,
     book_url: str,
     console_url: str,
+    providers: Path | None,
+    sign_in_key: Path | None,
     limits: float,
     time_error_s: int,
     town_name: str,
@@ -80,11 +85,12 @@ def serve(
     settings = _link_settings(service.town, broker)
     service = replace(service, time_error_s=time_error_s)
     follow_keyset(service)
+    urls = _site_urls(book_url, service.key_page_url, console_url)
+    sign_in = _sign_in(service, urls, providers, sign_in_key)
     listener = _listen(http_host, http_port)
     try:
-        urls = _site_urls(book_url, service.key_page_url, console_url)
         name = town_name or service.town
-        asyncio.run(_serve(service, name, settings, listener, secret, urls, limits))
+        asyncio.run(_serve(service, name, settings, listener, secret, urls, limits, sign_in))
     finally:
         listener.close()
 
@@ -110,6 +116,20 @@ def _site_urls(book: str, key_page: str, console: str) -> SiteUrls:
     return urls
 
 
+def _sign_in(
+    service: TownService, urls: SiteUrls, providers: Path | None, key: Path | None
+) -> RelyingParty | None:
+    if providers is None:
+        return None
+    if not urls.book:
+        raise InputError("--providers needs a booking site", "name its origin with --book-url")
+    if key is None:
+        raise InputError("--providers needs --sign-in-key", "make it: kannuki cloud sign-in-key")
+    return open_relying_party(
+        service.town, urls.book, providers, key, service.clock, service.random_bytes
+    )
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         return listen(host, port)
@@ -126,10 +146,13 @@ async def _serve(
     staff_secret: bytes,
     urls: SiteUrls,
     limits: float,
+    sign_in: RelyingParty | None,
 ) -> None:
     worker = BrokerWorker(service, settings, monotonic=time.monotonic, random=random.random)
     limiter = Limiter(time.monotonic, limits)
-    context = ApiContext(service, town_name, worker.hub, worker.poke, staff_secret, limiter, urls)
+    context = ApiContext(
+        service, town_name, worker.hub, worker.poke, staff_secret, limiter, urls, sign_in
+    )
     server = _Server(
         uvicorn.Config(
             create_sites([context]),
@@ -150,6 +173,8 @@ async def _serve(
     for job in left:
         job.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+    if sign_in is not None:
+        await sign_in.http.close()
     for job in done:
         job.result()
 

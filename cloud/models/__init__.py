@@ -10,14 +10,18 @@ from cloud.models.booking import (
     CANCELLED,
     CONFIRMED,
     HOLDS_ROOM,
+    MAX_HELD_S,
     NO_OVERLAP,
     PENDING,
     Booking,
+    BookingHolder,
     CalendarSeries,
 )
+from cloud.models.desk import AlarmMark
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
+from cloud.models.facilities import MAIN, ClosedDay, Facility
 from cloud.models.fleet import GatewayRow, LockReport
-from cloud.models.holders import BookingHolder
+from cloud.models.groups import Group, GroupEvidence, GroupMember
 from cloud.models.keys import (
     Credential,
     IssuedPin,
@@ -28,38 +32,74 @@ from cloud.models.keys import (
     StaffKey,
 )
 from cloud.models.news import Alarm, AuditRecord, SeenHead
+from cloud.models.payments import PaymentEntry, PaymentEvent, PaymentOrder
+from cloud.models.people import (
+    Account,
+    AccountFact,
+    AccountLink,
+    Action,
+    Passkey,
+    PasskeyChallenge,
+    SignInAttempt,
+    StaffGrant,
+    StaffInvite,
+    StaffMember,
+    WebSession,
+)
 from cloud.models.rooms import Lock, Room
 
 __all__ = [
     "CANCELLED",
     "CONFIRMED",
     "HOLDS_ROOM",
+    "MAIN",
+    "MAX_HELD_S",
     "NO_OVERLAP",
     "PENDING",
+    "Account",
+    "AccountFact",
+    "AccountLink",
+    "Action",
     "Alarm",
+    "AlarmMark",
     "AuditRecord",
     "Base",
     "Booking",
     "BookingHolder",
     "CalendarSeries",
+    "ClosedDay",
     "Credential",
     "DocumentOutbox",
+    "Facility",
     "GatewayRow",
     "IssuedPin",
     "KeyDelivery",
+    "Group",
+    "GroupEvidence",
+    "GroupMember",
     "KeyLink",
     "KeyWork",
     "Lock",
     "LockReport",
     "LockSettings",
     "MinIssuedAt",
+    "Passkey",
+    "PasskeyChallenge",
+    "PaymentEntry",
+    "PaymentEvent",
+    "PaymentOrder",
     "Room",
     "SeenHead",
     "Setting",
+    "SignInAttempt",
+    "StaffGrant",
+    "StaffInvite",
     "StaffKey",
+    "StaffMember",
     "StatusHistory",
     "StatusOutbox",
     "Town",
     "TownKeyedRow",
     "TownRow",
+    "WebSession",
 ]

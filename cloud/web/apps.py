@@ -24,8 +24,10 @@ from cloud.web.key_api import key_routes
 from cloud.web.key_pages import key_page_routes
 from cloud.web.limits import Limiter
 from cloud.web.relay_api import relay_routes
+from cloud.web.sign_in_api import sign_in_routes
 from cloud.web.staff_api import staff_routes
 from cloud.web.staff_keys_api import staff_key_routes
+from cloud.web.staff_session_api import staff_people_routes, staff_session_routes
 from cloud.web.static import add_pages
 from cloud.web.town_api import town_routes
 
@@ -36,14 +38,23 @@ _OPENAPI_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PRO
 
 Routes = Callable[[ApiContext], APIRouter]
 ROUTES: dict[Site, tuple[Routes, ...]] = {
-    Site.BOOK: (town_routes,),
+    Site.BOOK: (town_routes, sign_in_routes),
     Site.KEY: (town_routes, key_routes, key_page_routes, relay_routes, carry_routes),
-    Site.CONSOLE: (town_routes, staff_routes, staff_key_routes, relay_routes, carry_routes),
+    Site.CONSOLE: (
+        town_routes,
+        staff_session_routes,
+        staff_people_routes,
+        staff_routes,
+        staff_key_routes,
+        relay_routes,
+        carry_routes,
+    ),
     Site.MACHINE: (
         town_routes,
         key_routes,
         relay_routes,
         carry_routes,
+        staff_people_routes,
         staff_routes,
         staff_key_routes,
     ),
@@ -53,6 +64,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
 def create_app(context: ApiContext, site: Site = Site.MACHINE) -> FastAPI:
     """One site; whoever serves it runs the broker worker beside it."""
     app = _bare(ROUTES[site], context)
+    app.state.site = site
     if site is not Site.MACHINE:
         add_pages(app, site)
     app.add_middleware(BodyLimit, default_bytes=MAX_BODY_BYTES, larger=_LARGER)

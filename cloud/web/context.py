@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from cloud.people.relying_party import RelyingParty
 from cloud.relay import RelayHub
 from cloud.service import TownService
 from cloud.web.limits import Limiter
@@ -41,7 +42,10 @@ class SiteUrls:
 
 @dataclass(frozen=True)
 class ApiContext:
-    """`poke` wakes the outbox; `staff_secret`, at least 16 bytes, is the machine's."""
+    """`poke` wakes the outbox; `staff_secret`, at least 16 bytes, is the machine's.
+
+    `sign_in`: the town at its sign-in providers; None where residents cannot sign in.
+    """
 
     service: TownService
     town_name: str
@@ -50,3 +54,4 @@ class ApiContext:
     staff_secret: bytes
     limiter: Limiter
     urls: SiteUrls = field(default_factory=SiteUrls)
+    sign_in: RelyingParty | None = None

@@ -27,7 +27,11 @@ PHONES = ("佐藤さん", "鈴木さん", "高橋さん", "田中さん")
 
 
 class RunningTown:
-    """All programs of one town. `locks`: {room name: lock id}."""
+    """All programs of one town. `locks`: {room name: lock id}.
+
+    Ports are chosen when it is made and stay the same when a program is started again: its
+    neighbours know them.
+    """
 
     def __init__(
         self, supervisor: Supervisor, folder: Folder, locks: dict[str, str], clock_offset_s: int
@@ -35,17 +39,20 @@ class RunningTown:
         self.folder = folder
         self.locks = locks
         self.clock_offset_s = clock_offset_s
+        self._cloud_options: tuple[str, ...] = ()
+        self._with_guests = True
         self._supervisor = supervisor
         self._buses: list[Bus] = []
-        self._ports: dict[str, int] = {}
+        names = ("air", "board", "world", "broker", "cloud", "phones", "stage")
+        self._ports = {name: free_port() for name in names}
 
-    async def start(self, with_guests: bool = True) -> None:
+    async def start(self, with_guests: bool = True, cloud_options: tuple[str, ...] = ()) -> None:
         """Start everything; returns when all of it is ready. Raises ChildFailed.
 
         Guests are the simulated phones and the page around the town: a test that brings its own
-        people does without.
+        people does without. `cloud_options`: more words for the command of the town's service.
         """
-        self._fix_ports()
+        self._with_guests, self._cloud_options = with_guests, cloud_options
         await asyncio.gather(self._start_world_and_locks(), self._start_broker_and_cloud())
         if not with_guests:
             await self._start_gateway()
@@ -56,6 +63,10 @@ class RunningTown:
     def url(self, name: str) -> str:
         """The address of a program that speaks HTTP: cloud, phones, stage, world."""
         return f"http://127.0.0.1:{self._ports[name]}"
+
+    def site(self, name: str) -> str:
+        """The origin of a site of the town's service: book, key, console."""
+        return f"http://{name}.localhost:{self._ports['cloud']}"
 
     async def stop_part(self, name: str) -> None:
         """Switch one program off; it stays off."""
@@ -69,11 +80,6 @@ class RunningTown:
         """Remove what a bus left outside the folder."""
         for bus in self._buses:
             bus.clean_up()
-
-    def _fix_ports(self) -> None:
-        """Ports stay the same when a program is started again: its neighbours know them."""
-        for name in ("air", "board", "world", "broker", "cloud", "phones", "stage"):
-            self._ports[name] = free_port()
 
     async def _start_world_and_locks(self) -> None:
         await self._start(self._world_spec())
@@ -170,11 +176,16 @@ class RunningTown:
             "--http-port",
             str(self._ports["cloud"]),
             "--key-page-url",
-            self.url("stage") + "/phone",
+            self.url("stage") + "/phone" if self._with_guests else self.site("key"),
+            "--book-url",
+            self.site("book"),
+            "--console-url",
+            self.site("console"),
             "--staff-secret-file",
             str(folder.staff_secret),
             "--clock-offset-s",
             str(self.clock_offset_s),
+            *self._cloud_options,
             port=self._ports["cloud"],
         )
 

@@ -58,7 +58,7 @@ class Chooser:
 
     def __init__(self) -> None:
         self.wanted: str | None = None
-        self.cancels = False
+        self.cancels = True  # who expects no chooser closes it
         self.picked: list[str] = []
         self.offered: set[str] = set()
         self._answered: set[str] = set()

@@ -1,7 +1,7 @@
 """One browser, one town and one event loop for all browser tests; a new person for each test.
 
-Starting a town takes seconds, so it is shared: a test leaves every door locked and every program
-running, or the next one waits until it is so.
+Starting a town takes seconds, so it is shared. The fixture `town` brings it back to where every
+program runs and nothing is booked; `door` is one that is locked and rests.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 from tests.browser import parts
 from tests.browser.chromium import Visitor, launch, welcome
 from tests.browser.static_site import serving
-from tests.browser.town import BrowserTown
+from tests.browser.town import BrowserTown, Door
 
 HERE = Path(__file__).resolve().parent
 Welcome = Callable[..., Awaitable[Visitor]]
@@ -71,11 +71,23 @@ async def static_url() -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def town(running_town: BrowserTown) -> BrowserTown:
-    """The town with every program running and every door locked."""
-    await running_town.all_ready()
-    await running_town.doors_rest()
-    return running_town
+async def town(running_town: BrowserTown) -> AsyncIterator[BrowserTown]:
+    """The town with every program running and no booking of another test."""
+    await running_town.as_before()
+    yield running_town
+    await running_town.as_before()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def door(town: BrowserTown) -> Door:
+    """A locked door that nobody else uses meanwhile."""
+    return await town.free_door()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def other_door(town: BrowserTown, door: Door) -> Door:
+    """Another one."""
+    return await town.free_door()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

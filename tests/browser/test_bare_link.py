@@ -46,11 +46,6 @@ def page_url(static_url: str) -> str:
     return f"{static_url}/link.html"
 
 
-@pytest.fixture
-def door(town: BrowserTown) -> Door:
-    return town.doors["第1会議室"]
-
-
 async def connect(visitor: Visitor, url: str, door: Door) -> PageLink:
     visitor.stand_before(door.device_name)
     await visitor.page.goto(url)

@@ -11,10 +11,13 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
 
 from kannuki.supervisor import Supervisor
 from protocol import audit, gatt
@@ -25,6 +28,7 @@ from simulator.demo.setup import Folder, prepare
 from simulator.demo.town import RunningTown
 
 ROOMS = ("第1会議室", "和室", "音楽室")
+LIMITS = ("--limits", "100")  # every person of every test comes from this one machine
 BROWSER_ADDRESS = "F0:00:00:00:00:09"
 WITHIN_S = 60.0
 
@@ -106,7 +110,11 @@ class Door:
     async def opened_by(self, before: Witness, source: int) -> audit.Record:
         """Evidence of an opening: the bolt came back and the lock says for whom and how."""
         record = await self.record_of(before, audit.LOCK_OPERATION, source, audit.OPERATION_UNLOCK)
-        assert "bolt_retracted" in await self.moved_since(before)
+
+        async def drew_back() -> bool:
+            return "bolt_retracted" in await self.moved_since(before)
+
+        await until(drew_back, f"the bolt of {self.room} draws back")
         return record
 
     async def stayed_shut(self, before: Witness) -> None:
@@ -128,11 +136,11 @@ class Door:
 
     async def switch_off(self) -> None:
         """The lock loses its power."""
-        await self._town.running.stop_part(f"lock-{self.lock_id}")
+        await self._town.switch_off(f"lock-{self.lock_id}")
 
     async def switch_on(self) -> None:
         """It boots again."""
-        await self._town.running.start_part(f"lock-{self.lock_id}")
+        await self._town.switch_on(f"lock-{self.lock_id}")
 
     async def lose_time(self) -> None:
         """The clock's battery is dead and the power was cut: the lock does not know the time."""
@@ -149,14 +157,16 @@ class BrowserTown:
         self.folder = Folder(root)
         self.supervisor = Supervisor("browser-test", root, root / "registry")
         self.computer: dict[str, str] = {}
-        self.doors: dict[str, Door] = {}
+        self._queue: list[Door] = []
+        self._booked: list[str] = []
+        self._stopped: set[str] = set()
 
     async def __aenter__(self) -> BrowserTown:
         plan = Plan(int(time.time()), ROOMS)
         locks = await asyncio.to_thread(prepare, self.folder, plan, 0)
         self.running = RunningTown(self.supervisor, self.folder, locks, 0)
         try:
-            await self.running.start(with_guests=False)
+            await self.running.start(with_guests=False, cloud_options=LIMITS)
             self.computer = await self.running.start_computer("browser", BROWSER_ADDRESS)
         except BaseException:
             await self.__aexit__()
@@ -164,12 +174,25 @@ class BrowserTown:
         secret = self.folder.staff_secret.read_text()
         self.office = Office(self.running.url("cloud"), secret)
         self.hands = Hands(self.running.url("world"))
-        self.doors = {room: Door(self, room, lock_id) for room, lock_id in locks.items()}
+        self._queue = [Door(self, room, lock_id) for room, lock_id in locks.items()]
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.supervisor.stop()
         self.running.clean_up()
+
+    def site(self, name: str) -> str:
+        """The origin of one of the town's sites: book, key, console."""
+        return self.running.site(name)
+
+    async def headers(self, site: str, path: str = "/") -> Mapping[str, str]:
+        """The headers of an answer of that site. Names below localhost are the browser's own."""
+        host = {"Host": urlsplit(self.site(site)).netloc}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{self.running.url('cloud')}{path}", headers=host) as answer,
+        ):
+            return answer.headers
 
     def now(self) -> int:
         """The town's time is the browser's."""
@@ -183,17 +206,57 @@ class BrowserTown:
         wish = {"room_id": room_id, "starts_at": starts_at, "ends_at": starts_at + lasts_s,
                 "holder_name": "試験"}  # fmt: skip
         booking = await self.office.public("POST", "bookings", wish)
+        self._booked.append(booking["booking_id"])
         link: str = booking["key_link"]
         return link
 
-    async def doors_rest(self) -> None:
-        """Every chip runs, every bolt is thrown and still."""
+    async def withdraw(self, door: Door) -> None:
+        """Cancel the last booking that was made; the lock knows it when this returns."""
+        await self.office.staff("POST", f"bookings/{self._booked.pop()}/cancel")
 
-        async def rest() -> bool:
-            doors = (await self.hands.state())["doors"].values()
-            return all(door["locked"] and not door["moving"] and door["chip"] for door in doors)
+        async def known() -> bool:
+            fleet = await self.office.staff("GET", "fleet")
+            rows = [row for row in fleet["status_lists"] if row["lock_id"] == door.lock_id]
+            return bool(rows) and all(r["acknowledged_version"] == r["version"] for r in rows)
 
-        await until(rest, "every door is locked and rests")
+        await until(known, f"the lock of {door.room} has the newest list")
+
+    async def switch_off(self, part: str) -> None:
+        """Stop a program: "gateway", "cloud", a lock; it stays off until the test ends."""
+        self._stopped.add(part)
+        await self.running.stop_part(part)
+
+    async def switch_on(self, part: str) -> None:
+        """Start it again."""
+        await self.running.start_part(part)
+        self._stopped.discard(part)
+
+    async def as_before(self) -> None:
+        """Every program runs and no booking of this test is left."""
+        for part in sorted(self._stopped):
+            await self.switch_on(part)
+        await self.all_ready()
+        while self._booked:
+            await self.office.staff("POST", f"bookings/{self._booked.pop()}/cancel")
+
+    async def free_door(self) -> Door:
+        """A door that is locked and rests, the one that has rested longest; each is told once.
+
+        A door that a test opened locks by itself after seconds, so the next test takes another.
+        """
+
+        async def resting() -> Door | None:
+            states = (await self.hands.state())["doors"]
+            for door in self._queue:
+                state = states[door.lock_id]
+                if state["locked"] and not state["moving"] and state["chip"]:
+                    return door
+            return None
+
+        door: Door = await until(resting, "some door is locked and rests")
+        self._queue.remove(door)
+        self._queue.append(door)
+        return door
 
     async def all_ready(self) -> None:
         """Every program runs."""

@@ -48,6 +48,12 @@ ROOMS = ("第1会議室", "和室", "音楽室")
 LOCK_IDS = ("aaaaaaaa", "bbbbbbbb", "cccccccc")
 
 
+def newest_version() -> str:
+    """The number of the last migration."""
+    folder = Path(bookings.__file__).parent / "migrations" / "versions"
+    return max(path.name[:4] for path in folder.glob("0*.py"))
+
+
 @dataclass
 class Clock:
     """Moves only when told."""

@@ -40,6 +40,7 @@ let situation = state.initial({
 });
 const records = new Map(); // what the store holds, at hand for a press
 const chosenDoors = new Map(); // {key id: lock id} where a key opens several
+let carrying = null; // ends the conversation that may still carry something
 let store = null;
 let secret = null;
 let town = { name: null, aheadS: 0 }; // aheadS: how far the town's clock is ahead of this device's
@@ -123,10 +124,13 @@ async function open(command, wanted = null) {
   }
   if (what.do !== "open") return;
   dispatch({ kind: "pressed", way: what.way, command });
+  carrying?.abort(); // one conversation at a time: the next visit carries the rest
   const record = records.get(key.id);
   const lockId = chosenDoors.get(key.id) ?? record.credentials[0].lockId;
   const credential = record.credentials.find((each) => each.lockId === lockId);
+  carrying = new AbortController();
   const result = await attempt(linkTo(what.way, lockId, record), credential, COMMANDS[command][what.way], {
+    signal: carrying.signal,
     town: what.way === "bluetooth" ? townFor(store, record, lockId, situation.can.network) : null,
     onProgress: (step) => dispatch({ kind: "progress", step }),
   });
