@@ -63,6 +63,16 @@ _SMALL_TARGETS = """(least) => {
     .map((node) => Math.round(area(node).height) + ' px: ' + node.outerHTML.slice(0, 160));
 }"""
 
+# A heading that took the focus is where Tab would go on from: begin before everything instead.
+_FROM_THE_TOP = """() => {
+  const dialog = [...document.querySelectorAll('dialog[open]')].at(-1);
+  const top = dialog ?? document.body;
+  top.tabIndex = -1;
+  top.focus({ preventScroll: true });
+  top.blur();
+  top.removeAttribute('tabindex');
+}"""
+
 _FOCUSED = """() => {
   const node = document.activeElement;
   if (!node || node === document.body || node === document.documentElement) return null;
@@ -170,7 +180,7 @@ class Stop:
 async def walk_by_keyboard(page: Page) -> list[Stop]:
     """Tab through the page; fails on a control that is not reached, not in sight, or whose focus
     nobody sees. Leaves the focus on nothing."""
-    await page.evaluate("document.activeElement?.blur()")
+    await page.evaluate(_FROM_THE_TOP)
     stops: list[Stop] = []
     for _ in range(MOST_STOPS):
         await page.keyboard.press("Tab")

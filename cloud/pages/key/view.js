@@ -43,7 +43,7 @@ export function createView({ act, say, arrive }) {
     if (root?.className === screen && same([...root.childNodes], nodes)) return speak(picture);
     replace(main, h("div", { class: screen }, nodes));
     const heading = main.querySelector("h1");
-    if (heading) arrive(heading, root !== null);
+    if (heading) arrive(heading, isAfterAPress(root));
     return speak(picture);
   }
 
@@ -62,6 +62,9 @@ export function createView({ act, say, arrive }) {
     },
   };
 }
+
+/** The first screen does not take the focus: nobody has left anything for it. */
+const isAfterAPress = (root) => root !== null && !root.classList.contains("screen-loading");
 
 const same = (a, b) => a.length === b.length && a.every((each, at) => each === b[at]);
 
@@ -278,9 +281,16 @@ function pin(key) {
   return h("details", { id: "pin-box" },
     h("summary", {}, t("key.pin")),
     h("div", { class: "pin" },
-      h("p", { class: "pin-number", "aria-label": [...key.pin].join(" ") }, grouped(key.pin).map((group) => h("span", { "aria-hidden": "true" }, group))),
+      pinNumber(key.pin, "p"),
       h("p", {}, t("key.pin_lead")),
       key.pinFrom && h("p", {}, pinTimes(key))));
+}
+
+/** Seen in groups, spoken digit by digit. */
+function pinNumber(digits, tag) {
+  return h(tag, { class: "pin-number" },
+    h("span", { class: "visually-hidden" }, [...digits].join(" ")),
+    grouped(digits).map((group) => h("span", { class: "pin-group", "aria-hidden": "true" }, group)));
 }
 
 const pinTimes = (key) =>
@@ -342,7 +352,7 @@ function slip(key) {
       [t("key.room"), h("span", { lang: "ja" }, [key.facility, key.room].filter(Boolean).join(" "))],
       [t("key.window"), [day(key.startsAt, { year: true }), " ", h("span", { class: "nowrap" }, hours(key.startsAt, key.endsAt))]],
       [t("key.find"), key.howToFind && h("span", { class: "lines", lang: "ja" }, key.howToFind)],
-      [t("key.pin"), key.pin && h("span", { class: "pin-number" }, grouped(key.pin).map((group) => h("span", {}, group)))],
+      [t("key.pin"), key.pin && pinNumber(key.pin, "span")],
       [t("key.phone_number"), key.phone],
     ]),
     h("p", {}, t(key.pin ? "key.slip_how" : "key.slip_no_number"), " ", key.pin && key.pinFrom && pinTimes(key)),

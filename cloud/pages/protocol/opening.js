@@ -14,9 +14,10 @@
  *     : await attempt(new RelayLink({ lockId, ticket }), credential, COMMAND_UNLOCK_REMOTE);
  *   show(result.code);
  *
- * attempt(link, credential, command, options) -> Result. It opens the link, greets, presents, brings
- * the town's time when the lock's clock is the hindrance, and tells what came of it. It closes the
- * link, too. Nothing that a lock, a radio or the town does makes it throw: every failure is a code.
+ * attempt(link, credential, command, options) -> Result. It opens the link, greets, presents,
+ * brings the town's time when the lock's clock is the hindrance, and tells what came of it. It
+ * closes the link, too. Nothing that a lock, a radio or the town does makes it throw: every
+ * failure is a code.
  *
  *   options   onProgress(step): "connect", "greet", "present", "time", "confirm", "carry"
  *             town          what carrying.js offers; null or absent: nothing is brought or carried
@@ -25,8 +26,8 @@
  *             signal        AbortSignal: hang up
  *             now()         milliseconds that never run backwards; sleep(ms); random(n): for tests
  *
- *   Result    code          OPENED, LOCKED, HELD_OPEN, SYNCED, the name of a reason (reasons.js), or
- *                           of what hindered it (errors.js, bluetooth.js, relay.js)
+ *   Result    code          OPENED, LOCKED, HELD_OPEN, SYNCED, the name of a reason (reasons.js),
+ *                           or of what hindered it (errors.js, bluetooth.js, relay.js)
  *             granted       whether the lock did what was asked
  *             authentic     whether the lock's own MAC vouches for the code; else it is a hint
  *             opensAt       Unix seconds, with NOT_YET_VALID; else null
@@ -39,8 +40,8 @@
  *             after         Promise of what was carried (carrying.js), when the link is closed; it
  *                           never rejects. Show the result at once and let this run.
  *
- * Link: {relayed, maxFragment?, answerWithinMs?, open(), send(message), receive(timeoutMs), close()};
- * BluetoothLink, RelayLink, or whatever a test makes.
+ * Link: {relayed, maxFragment?, answerWithinMs?, open(), send(message), receive(timeoutMs),
+ * close()}; BluetoothLink, RelayLink, or whatever a test makes.
  */
 
 import { ProtocolError, TransportError } from "./errors.js";
