@@ -29,6 +29,7 @@ from cloud.web.api_models import Request, Secret
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited
 from cloud.web.static import PAGES, TEXTS
+from cloud.web.whereabouts import whereabouts
 
 
 class KeyLinkShown(Request):
@@ -78,12 +79,9 @@ def _doors(router: APIRouter, context: ApiContext) -> None:
             room = _room_behind(session, lock_id)
             if room is None:
                 raise Problem("UNKNOWN_LOCK")
-            return {
-                "lock_id": lock_id,
-                "room": room.name,
-                "facility": _facility(room),
-                "book_url": context.urls.book or None,
-            }
+            told = whereabouts(session, room)
+        told.pop("how_to_find")
+        return told | {"lock_id": lock_id, "book_url": context.urls.book or None}
 
 
 def _room_behind(session: Session, lock_id: str) -> Room | None:
@@ -91,11 +89,6 @@ def _room_behind(session: Session, lock_id: str) -> Room | None:
     if lock is None or lock.room_id is None:
         return None
     return bookings.find_room(session, lock.room_id)
-
-
-def _facility(room: Room) -> str | None:
-    facility = getattr(room, "facility", None)
-    return facility.name if facility is not None else None
 
 
 def _codes(router: APIRouter, context: ApiContext) -> None:

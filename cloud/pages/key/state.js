@@ -283,9 +283,12 @@ function toldAfter({ attempt, explained }, key, now) {
   if (attempt.granted) return { tone: "good", ...sentence(attempt.code, {}), again };
   const opensAt = attempt.opensAt ?? key.opensAt;
   if (attempt.code === "NOT_YET_VALID") return { tone: "wait", ...notYet(opensAt, now), again };
-  const facts = { room: key.room, texts: attempt.texts };
+  const facts = { room: nameOf(key), texts: attempt.texts };
   return { tone: TONES[attempt.code] ?? "bad", ...sentence(attempt.code, facts), again };
 }
+
+/** A room's name by language where the town has one, else as it is. */
+const nameOf = ({ room, words }) => words?.room ?? room;
 
 const TONES = { BUSY: "wait", RELAY_BUSY: "wait", EXPIRED: "calm", ALREADY_OPEN: "good" };
 
@@ -371,7 +374,7 @@ function rightKey(situation, doorId, key, now) {
   const usable = ordered(situation.keys, now).find(
     (each) => doorId && each.id !== key.id && opens(each, doorId) && phaseOf(each, now) === OPEN,
   );
-  if (usable) return [{ do: "switch", id: usable.id, room: usable.room }];
+  if (usable) return [{ do: "switch", id: usable.id, room: nameOf(usable) }];
   return key.howToFind ? [{ do: "find" }] : [];
 }
 

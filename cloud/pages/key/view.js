@@ -84,7 +84,17 @@ export function wordsOf({ code, params = {}, texts = null }) {
   return t(has(code) ? code : "REFUSED", Object.fromEntries(filled));
 }
 
-const place = (value) => (value?.time === undefined ? value : dayAndClock(value.time));
+function place(value) {
+  if (value?.time !== undefined) return dayAndClock(value.time);
+  return typeof value === "object" ? theirs(value) : value;
+}
+
+/** What the town calls it in the reader's language, and the language that is. */
+function called(key, what, plain) {
+  const own = theirs(key.words?.[what]);
+  const isJapanese = lang() === "en" && (!own || own === key.words[what].ja);
+  return { text: own || plain, props: isJapanese ? { lang: "ja" } : {} };
+}
 
 const SCREENS = {
   loading: (_, part) => [part("loading", 0, () => h("p", { class: "loading" }, t("key.loading")))],
@@ -135,7 +145,7 @@ function keyScreen(picture, part, act) {
   const { key, phase, button, says } = picture;
   const face = { phase, minutesLeft: picture.minutesLeft };
   const front = [
-    part("head", [key.room, key.facility, key.title, key.startsAt, key.endsAt, face], () => head(key, face)),
+    part("head", [key.room, key.facility, key.title, key.words, key.startsAt, key.endsAt, face], () => head(key, face)),
     part("doors", [key.id, key.doors], () => doors(key, act)),
     gate(part, button, act),
     part("says", says, () => (says.code === "key.ready" ? null : box(says.tone, wordsOf(says)))),
@@ -145,7 +155,7 @@ function keyScreen(picture, part, act) {
   ];
   const side = [
     part("pin", [key.id, key.pin], () => pin(key)),
-    part("find", [key.id, key.howToFind], () => find(key)),
+    part("find", [key.id, key.howToFind, key.words], () => find(key)),
     part("trouble", [key.phone, Boolean(key.pin)], () => trouble(key)),
     part("others", picture.others.map((each) => [each.key.id, each.key.room, each.phase]), () => others(picture, act)),
     part("tools", [key.id, picture.tools], () => tools(picture, act)),
@@ -157,9 +167,10 @@ function keyScreen(picture, part, act) {
 const BADGES = { early: "wait", open: "good", ended: "", gone: "bad" };
 
 function head(key, { phase, minutesLeft }) {
+  const [room, facility] = [called(key, "room", key.room), called(key, "facility", key.facility)];
   return [
-    h("p", { class: "key-facility", lang: "ja" }, key.facility),
-    h("h1", { class: "key-room", lang: key.room ? "ja" : null }, key.room || t("key.title")),
+    h("p", { class: "key-facility", ...facility.props }, facility.text),
+    h("h1", { class: "key-room", ...room.props }, room.text || t("key.title")),
     key.title && h("p", { class: "key-title" }, key.title),
     h("p", { class: "key-window" },
       h("time", { datetime: iso(key.startsAt), class: "key-day" }, day(key.startsAt)),
@@ -237,7 +248,7 @@ const HELPS = {
   bluetooth: (_, act, first) => h("button", { id: "help-bluetooth", type: "button", class: kind(first), onclick: () => act.openBy("bluetooth") }, t("key.bluetooth")),
   refresh: (_, act, first) => h("button", { id: "help-refresh", type: "button", class: kind(first), onclick: act.refresh }, t("key.refresh")),
   "new-link": (_, act, first) => h("button", { id: "help-new-link", type: "button", class: kind(first), onclick: act.newLink }, t("key.new_link")),
-  switch: (help, act) => h("button", { id: "help-switch", type: "button", class: "button", onclick: () => act.choose(help.id) }, t("key.switch", { room: help.room })),
+  switch: (help, act) => h("button", { id: "help-switch", type: "button", class: "button", onclick: () => act.choose(help.id) }, t("key.switch", { room: place(help.room) })),
   pin: () => h("button", { id: "help-pin", type: "button", class: "button button-second", onclick: () => reveal("pin-box") }, t("key.pin_show")),
   find: () => h("button", { id: "help-find", type: "button", class: "button button-second", onclick: () => reveal("find-box") }, t("key.find_show")),
   phone: (help) => phoneLink(help.phone),
@@ -300,10 +311,11 @@ const pinTimes = (key) =>
 const grouped = (digits) => digits.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ?? [digits];
 
 function find(key) {
-  if (!key.howToFind) return null;
+  const { text, props } = called(key, "how_to_find", key.howToFind);
+  if (!text) return null;
   return h("details", { id: "find-box", open: true },
     h("summary", {}, t("key.find")),
-    h("div", { class: "find", lang: "ja" }, key.howToFind.split("\n").map((line) => h("p", {}, line))));
+    h("div", { class: "find", ...props }, text.split("\n").map((line) => h("p", {}, line))));
 }
 
 function trouble(key) {
@@ -321,9 +333,14 @@ function others({ others: list }, act) {
     h("h2", { id: "others-title" }, t("key.others")),
     h("ul", { class: "plain-list" }, list.map(({ key, phase }) => h("li", {},
       h("button", { id: `key-${key.id}`, type: "button", class: "other", onclick: () => act.choose(key.id) },
-        h("span", { class: "other-room", lang: key.room ? "ja" : null }, key.room || t("key.title")),
+        otherRoom(key),
         h("span", { class: "other-window" }, span(key.startsAt, key.endsAt)),
         badge(BADGES[phase], t(`key.phase_${phase}`)))))));
+}
+
+function otherRoom(key) {
+  const { text, props } = called(key, "room", key.room);
+  return h("span", { class: "other-room", ...props }, text || t("key.title"));
 }
 
 const TOOLS = {
@@ -346,12 +363,14 @@ function tools({ tools: list }, act) {
 
 /** Paper for who has no phone: never the link's secret. */
 function slip(key) {
+  const [room, facility] = [called(key, "room", key.room), called(key, "facility", key.facility)];
+  const way = called(key, "how_to_find", key.howToFind);
   return h("section", { class: "slip only-print" },
     h("h2", {}, t("key.slip_title")),
     facts([
-      [t("key.room"), h("span", { lang: "ja" }, [key.facility, key.room].filter(Boolean).join(" "))],
+      [t("key.room"), h("span", room.props, [facility.text, room.text].filter(Boolean).join(" "))],
       [t("key.window"), [day(key.startsAt, { year: true }), " ", h("span", { class: "nowrap" }, hours(key.startsAt, key.endsAt))]],
-      [t("key.find"), key.howToFind && h("span", { class: "lines", lang: "ja" }, key.howToFind)],
+      [t("key.find"), way.text && h("span", { class: "lines", ...way.props }, way.text)],
       [t("key.pin"), key.pin && pinNumber(key.pin, "span")],
       [t("key.phone_number"), key.phone],
     ]),
@@ -374,10 +393,10 @@ function emptyBody({ network }, act) {
 /** A sticker's door, for whoever scans it: in all three languages, whatever the browser's is. */
 function doorBody({ door, words, others: held }, act) {
   if (door === null) return h("p", { class: "loading" }, t("key.loading"));
-  const name = [door.facility, door.room].filter(Boolean);
+  const [room, facility] = [called(door, "room", door.room), called(door, "facility", door.facility)];
   return [
-    h("p", { class: "key-facility" }, name.length > 1 ? door.facility : t("key.door_title")),
-    h("h1", { class: "key-room", lang: door.room ? "ja" : null }, door.room ?? t("key.door_unknown")),
+    h("p", { class: "key-facility", ...facility.props }, facility.text || t("key.door_title")),
+    h("h1", { class: "key-room", ...room.props }, room.text || t("key.door_unknown")),
     door.room && (words ?? []).map((each) => doorWords(each, door)),
     held ? h("button", { type: "button", class: "button button-second", onclick: act.myKeys }, t("key.door_others")) : null,
   ];

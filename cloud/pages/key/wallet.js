@@ -72,6 +72,7 @@ export async function recordOf(told, { secret, link, pair, now }) {
     title: text(booking.title),
     howToFind: text(booking.how_to_find ?? booking.find_text),
     phone: text(booking.phone),
+    words: booking.words ?? {}, // room, facility and how_to_find by language
     pin: text(told.pin),
     pinFrom: told.pin_from ?? null,
     pinUntil: told.pin_until ?? null,
@@ -110,11 +111,11 @@ export async function refresh(store, call, record, now) {
 
 /** What the screen may know of a record: nothing that opens anything but the PIN. */
 export function cardOf(record) {
-  const { id, room, facility, title, howToFind, phone, gone } = record;
+  const { id, room, facility, title, howToFind, phone, gone, words = {} } = record;
   const { pin, pinFrom = null, pinUntil = null } = record;
   const { startsAt, endsAt, opensAt, closesAt, checkedAt } = record;
   return {
-    id, room, facility, title, howToFind, phone, pin, pinFrom, pinUntil, gone,
+    id, room, facility, title, howToFind, words, phone, pin, pinFrom, pinUntil, gone,
     startsAt, endsAt, opensAt, closesAt, checkedAt,
     doors: record.credentials.map(({ lockId, name }) => ({ lockId, name: name ?? null })),
     hasTicket: Boolean(record.ticket),
