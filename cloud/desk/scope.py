@@ -42,18 +42,11 @@ def facility_of_lock(session: Session, lock_id: str) -> str | None:
     return session.scalar(query)
 
 
-def check(who: Principal, action: str, facility_id: str | None, unknown: str) -> None:
-    """Another facility's object is answered as if it did not exist. Raises Problem `unknown`."""
-    if not who.may(action, facility_id):
-        raise Problem(unknown)
-
-
 def booking_for(session: Session, who: Principal, action: str, booking_id: str) -> Booking:
     """The booking, for somebody who may do `action` there. Raises Problem UNKNOWN_BOOKING."""
     booking = session.get(Booking, booking_id)
-    if booking is None:
+    if booking is None or not who.may(action, facility_of_booking(session, booking)):
         raise Problem("UNKNOWN_BOOKING")
-    check(who, action, facility_of_booking(session, booking), "UNKNOWN_BOOKING")
     return booking
 
 
