@@ -44,6 +44,8 @@ from cloud.web.context import ApiContext, Site
 from cloud.web.credentials import Resident, limited, maybe_resident, resident
 
 BOOKING_ID = Path(pattern=r"^[a-z0-9]{1,24}$")
+HOLDER_ID = Path(pattern=r"^[a-z0-9]{1,24}$")  # one object for each name: FastAPI keeps the first
+_FACILITY = Query(default=None, min_length=1, max_length=32)
 _ROOM = Query(default=None, min_length=1, max_length=32)
 MY_LIMIT = 200
 
@@ -87,7 +89,7 @@ def free_routes(context: ApiContext) -> APIRouter:
     def free(
         day: str = Query(pattern=DAY, description="The first day, 2026-12-05."),
         days: int = Query(default=1, ge=1, le=search.MAX_DAYS),
-        facility: str | None = _ROOM,
+        facility: str | None = _FACILITY,
         room: str | None = _ROOM,
         minutes: int | None = Query(default=None, ge=5, le=1440),
         people: int | None = Query(default=None, ge=1, le=100_000),
@@ -307,7 +309,7 @@ def _my_holders(router: APIRouter, context: ApiContext) -> None:
 
     @router.delete("/v1/my/bookings/{booking_id}/holders/{holder_id}", status_code=204)
     def remove_holder(
-        booking_id: str = BOOKING_ID, holder_id: str = BOOKING_ID, who: Resident = signed_in
+        booking_id: str = BOOKING_ID, holder_id: str = HOLDER_ID, who: Resident = signed_in
     ) -> None:
         """No longer."""
         with service.database.write() as session:

@@ -36,6 +36,7 @@ from cloud.people.principals import Principal
 from cloud.problems import Problem
 from cloud.web.book_api import (
     BOOKING_ID,
+    HOLDER_ID,
     day_from,
     holders_line,
     office_of,
@@ -138,7 +139,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
             told = lines.booking_line(session, booking, service.clock(), staff=True)
             return told | holders_line(session, booking) | {"entries": _entries(session, booking)}
 
-    @router.get("/totals", response_model=None)
+    @router.get("/totals", response_model=None, responses={200: {"content": {"text/csv": {}}}})
     def monthly(
         month: str = Query(pattern=MONTH),
         form: Literal["json", "csv"] = "json",
@@ -356,7 +357,7 @@ def _holders(router: APIRouter, context: ApiContext) -> None:
 
     @router.delete("/bookings/{booking_id}/holders/{holder_id}", status_code=204)
     def remove_holder(
-        booking_id: str = BOOKING_ID, holder_id: str = BOOKING_ID, who: Principal = changer
+        booking_id: str = BOOKING_ID, holder_id: str = HOLDER_ID, who: Principal = changer
     ) -> None:
         """No longer."""
         now = service.clock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Request
+from sqlalchemy.orm import Session
 
 from cloud import keylinks
 from cloud.booking import lifecycle
@@ -23,6 +24,7 @@ from cloud.web.book_api import office_of
 from cloud.web.carry_api import bearer
 from cloud.web.context import ApiContext
 from cloud.web.credentials import client_of, limited
+from cloud.web.whereabouts import whereabouts
 from kannuki import texts
 from kannuki.messages import to_base64url
 
@@ -50,7 +52,7 @@ def _collecting(router: APIRouter, context: ApiContext) -> None:
                 asked.device_key,
                 service.clock(),
             )
-            answer = _claimed(got)
+            answer = _claimed(session, got)
         context.poke()
         return answer
 
@@ -118,10 +120,10 @@ def _trouble(router: APIRouter, context: ApiContext) -> None:
         return {"code": "LINK_ON_ITS_WAY", **said}
 
 
-def _claimed(got: Claim) -> dict[str, Any]:
+def _claimed(session: Session, got: Claim) -> dict[str, Any]:
     credential, pin = got.credential, got.pin
     return {
-        "booking": _booking_line(got.booking),
+        "booking": _booking_line(session, got.booking),
         "credentials": [
             {
                 "lock_id": credential.lock_id,
@@ -137,15 +139,12 @@ def _claimed(got: Claim) -> dict[str, Any]:
     }
 
 
-def _booking_line(booking: Booking) -> dict[str, Any]:
+def _booking_line(session: Session, booking: Booking) -> dict[str, Any]:
     """What the key page shows of a booking: the place and the time, and nobody's name."""
     return {
         "booking_id": booking.booking_id,
         "room_id": booking.room_id,
-        "room": booking.room.name if booking.room else "",
-        "facility": "",
-        "how_to_find": "",
-        "phone": "",
+        **whereabouts(session, booking.room),
         "starts_at": booking.starts_at,
         "ends_at": booking.ends_at,
     }

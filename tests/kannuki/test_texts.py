@@ -48,7 +48,7 @@ def test_every_reason_of_the_protocol_has_a_text_without_any_detail_known(lang: 
 
 def test_easy_japanese_is_kana_in_short_sentences(checkout: Path) -> None:
     for code, sentence in table(checkout, "ja-simple").items():
-        for part in filter(None, sentence.split("。")):
+        for part in filter(None, re.split("[。\n]", sentence)):
             assert len(PLACEHOLDER.sub("", part)) <= 36, code
         kanji = re.findall(r"[\u4e00-\u9fff]", sentence)
         assert len(kanji) <= 1, code

@@ -30,8 +30,8 @@ export function spokenAt(leftBefore, leftNow) {
   return [300, 120, 60, 0].find((limit) => leftBefore > limit && leftNow <= limit) ?? null;
 }
 
-export function emptyForm({ people = 1, method = null, category = "resident" } = {}) {
-  return { purpose: "", people: String(people), category, groupId: "", method, holders: [], phone: "" };
+export function emptyForm({ people = 1, name = "", method = null, category = "resident" } = {}) {
+  return { name, contact: "", purpose: "", people: String(people), category, groupId: "", method, holders: [], forFamily: false };
 }
 
 /** What a form lacks, by field: codes of texts. Empty: it can be sent. */
@@ -43,12 +43,13 @@ export function wrongIn(form, { capacity = null, holdersMax = 10, methods = [] }
   const people = Number(form.people);
   if (!/^\d{1,5}$/.test(form.people.trim()) || people < 1) wrong.people = "book.wrong_people";
   else if (capacity !== null && people > capacity) wrong.people = "book.wrong_people_many";
+  if (!form.name.trim()) wrong.name = "book.wrong_name";
   if (methods.length && !methods.includes(form.method)) wrong.method = "book.wrong_method";
-  form.holders.forEach((name, index) => {
+  form.holders.forEach(({ name }, index) => {
     if (!name.trim()) wrong[`holder-${index}`] = "book.wrong_holder";
     else if (name.trim().length > MAX_NAME) wrong[`holder-${index}`] = "book.wrong_holder_long";
   });
-  if (form.holders.length > holdersMax) wrong.holders = "book.wrong_holders_many";
+  if (form.holders.length > holdersMax - 1) wrong.holders = "book.wrong_holders_many";
   return wrong;
 }
 
@@ -85,15 +86,21 @@ export function paymentStanding(booking) {
     invoice: ["info", "book.pay_invoice"], pending: ["wait", "book.pay_pending"],
     refund_due: ["info", "book.pay_refund_due"], refunded: ["", "book.pay_refunded"],
   };
-  if (booking.paymentState === "settled" && !booking.fee) return null;
+  if (!booking.fee && ["settled", "pending"].includes(booking.paymentState)) return null;
   const found = codes[booking.paymentState];
   return found ? { kind: found[0], code: found[1] } : null;
+}
+
+/** A room that is only kept while somebody fills in the form. */
+export function isPlainHold(booking) {
+  return booking.status === "held" && !booking.fee;
 }
 
 /** What a person should do next about a booking: the code of a sentence, or null for nothing. */
 export function nextStep(booking, nowS) {
   if (ENDED.has(booking.status) || booking.endsAt <= nowS) return null;
   if (booking.status === "pending") return "book.do_wait";
+  if (isPlainHold(booking)) return "book.do_continue";
   if (booking.paymentState === "pending") return "book.do_pay_online";
   if (booking.paymentState === "counter") return booking.hasKey ? "book.do_pay_counter_later" : "book.do_pay_counter";
   if (booking.paymentState === "invoice" && !booking.hasKey) return "book.do_pay_invoice";

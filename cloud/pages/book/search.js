@@ -4,7 +4,7 @@
 // reads no clock. Whatever stands in the address bar is brought into bounds here. The service
 // decides again at each hold: this only avoids offering what it would refuse.
 
-import { addDays, dayKey, dayStart, parts, weekOf } from "../shared/time.js";
+import { DAY_S, addDays, dayKey, dayStart, parts } from "../shared/time.js";
 
 const MAX_PEOPLE = 9999;
 const FEW_SECONDS = 2 * 3600;
@@ -38,16 +38,23 @@ export function dayIn(key, facility, nowS) {
   return key > last ? last : key;
 }
 
-/** The week strip: seven days, what is free on each, and where the arrows lead (null: nowhere). */
+/** The seven days of the strip that holds `day`: counted from today, so that none of them is past. */
+export function stripDays(day, facility, nowS) {
+  const { first } = daysOf(facility, nowS);
+  const passed = Math.round((dayStart(day) - dayStart(first)) / DAY_S);
+  const start = addDays(first, 7 * Math.floor(passed / 7));
+  return Array.from({ length: 7 }, (_, index) => addDays(start, index));
+}
+
+/** The strip: its days, what is free on each, and where the arrows lead (null: nowhere). */
 export function weekStrip(day, facility, marks, nowS) {
   const { first, last } = daysOf(facility, nowS);
-  const keys = weekOf(day);
+  const keys = stripDays(day, facility, nowS);
   return {
     before: keys[0] > first ? dayIn(addDays(day, -7), facility, nowS) : null,
     after: keys[6] < last ? dayIn(addDays(day, 7), facility, nowS) : null,
     days: keys.map((key) => ({
-      key, chosen: key === day, today: key === first,
-      mark: key < first || key > last ? "out" : marks[key] ?? "unknown",
+      key, chosen: key === day, today: key === first, mark: key > last ? "out" : marks[key] ?? "unknown",
     })),
   };
 }

@@ -33,10 +33,10 @@ function arrow(link, key, name, code) {
 function dayLink(link, each) {
   const start = dayStart(each.key), at = parts(start);
   const inside = [
-    h("span", { class: "week-name", "aria-hidden": "true" }, weekday(start)),
+    h("span", { class: "week-name", "aria-hidden": "true" }, each.today ? t("ui.today") : weekday(start)),
     h("span", { class: "week-date", "aria-hidden": "true" }, String(at.day)),
     h("span", { class: "week-mark", "aria-hidden": "true" }, SIGNS[each.mark]),
-    h("span", { class: "visually-hidden" }, `${day(start)} ${t(`book.mark_${each.mark}`)}`),
+    h("span", { class: "visually-hidden" }, `${each.today ? `${t("ui.today")} ` : ""}${day(start)} ${t(`book.mark_${each.mark}`)}`),
   ];
   const looks = `week-day week-${each.mark}${at.weekday === 0 ? " week-sunday" : ""}`;
   if (each.mark === "out") return h("span", { class: looks }, inside);

@@ -8,6 +8,7 @@ const ICONS = {
   key: ["M7.5 16.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9Z", "M12 12h9.5", "M17.5 12v3.5", "M21 12v3", "M7.4 12h.2"],
   calendar: ["M4 6h16v14H4z", "M4 10.5h16", "M8.5 3.5v4", "M15.5 3.5v4"],
   people: ["M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7Z", "M2.5 20c.3-4 2.8-6 6.5-6s6.2 2 6.5 6", "M15.5 4.3a3.5 3.5 0 0 1 0 6.4", "M17.5 14.4c2.4.6 3.8 2.5 4 5.6"],
+  person: ["M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8Z", "M4.5 20.5c.5-4.3 3.5-6.5 7.5-6.5s7 2.2 7.5 6.5"],
   clock: ["M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Z", "M12 7v5.5l3.5 2"],
   place: ["M12 21s7-6.3 7-11.5a7 7 0 0 0-14 0C5 14.7 12 21 12 21Z", "M12 12a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5Z"],
   yen: ["m7 4 5 8 5-8", "M12 12v8.5", "M7.5 12.5h9", "M7.5 16.5h9"],
@@ -91,6 +92,7 @@ export async function busy(button, work) {
 /**
  * A question in a native dialog. `act()` runs on yes; while it fails, the dialog says why and stays.
  * Resolves to what `act` gave, or null when the person went back. The focus returns by itself.
+ * `no: null`: nothing is asked, something is told.
  */
 export function ask({ title, body, yes, no = t("ui.back"), bad = false, act = async () => true }) {
   return new Promise((resolve) => {
@@ -110,7 +112,7 @@ export function ask({ title, body, yes, no = t("ui.back"), bad = false, act = as
       h("div", { class: "dialog-body" },
         h("h2", { id: "ask-title" }, title), body, told,
         h("div", { class: "dialog-actions" },
-          h("button", { class: "button button-second", type: "button", onclick: () => dialog.close() }, no), yesButton)));
+          no && h("button", { class: "button button-second", type: "button", onclick: () => dialog.close() }, no), yesButton)));
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -1,13 +1,13 @@
 /**
- * Every vector that concerns a holder, read by the modules that pages load; in Node and in browsers.
+ * Every vector that concerns a holder, read by the modules that pages load.
  *
  * `run(load)`: load(name) -> Promise of protocol/vectors/{name}.json. Resolves to {files: {name:
- * rows read}, checks, failures, unread}. FILES says which files those are, ELSEWHERE why the others
- * are none of a holder's business; test_protocol_vectors.py holds both against the folder.
+ * members read}, elsewhere, checks, failures, unread}. FILES says which files those are, ELSEWHERE
+ * why the others are none of a holder's business; the test holds both against the folder.
  */
 
 import * as audit from "../../../cloud/pages/protocol/audit.js";
-import { concat, toBase64url, fromBase64url, utf8 } from "../../../cloud/pages/protocol/bytes.js";
+import { concat, toBase64url, utf8 } from "../../../cloud/pages/protocol/bytes.js";
 import * as cbor from "../../../cloud/pages/protocol/cbor.js";
 import * as cose from "../../../cloud/pages/protocol/cose.js";
 import * as errors from "../../../cloud/pages/protocol/errors.js";
@@ -60,15 +60,18 @@ export const FILES = {
   token: tokenRows,
 };
 
-export async function run(load) {
+export async function run(load, { spoil } = {}) {
   const [t, files, unread] = [new Tally(), {}, []];
   for (const [name, read] of Object.entries(FILES)) {
-    const book = ledger(name, await load(name));
+    const known = await load(name);
+    if (spoil === "unread" && name === "gatt") known.names[0].surprise = 1;
+    if (spoil === "wrong" && name === "reasons") known[18].needs_mac = false;
+    const book = ledger(name, known);
     await t.part(name, () => read(t, book.rows));
     files[name] = book.read.size;
     unread.push(...book.unread());
   }
-  return { files, checks: t.checks, failures: t.failures, unread };
+  return { files, elsewhere: ELSEWHERE, checks: t.checks, failures: t.failures, unread };
 }
 
 // --- numbers ---
@@ -448,10 +451,12 @@ function encodeAgain(t, known) {
   }
   const { nonce, rawToken, command } = session.decodePresentation(body("presentation"));
   t.same(hex(session.encodePresentation(nonce, rawToken, command)), known.presentation, "again");
-  t.same(hex(session.encodeOutcome(session.decodeOutcome(body("outcome")))), known.outcome, "again");
+  const outcome = session.decodeOutcome(body("outcome"));
+  t.same(hex(session.encodeOutcome(outcome)), known.outcome, "OUTCOME");
   const { counter, reason, value } = session.decodeReply(body("reply"));
   t.same(hex(session.encodeReply(counter, reason, value)), known.reply, "REPLY");
-  t.same(hex(session.encodeRefusal(session.decodeRefusal(body("refusal")))), known.refusal, "again");
+  const advisory = session.decodeRefusal(body("refusal"));
+  t.same(hex(session.encodeRefusal(advisory)), known.refusal, "REFUSAL");
 }
 
 async function picksTheKeyOfTheLock(t, known) {
@@ -638,9 +643,4 @@ async function heads(t, known) {
   for (const row of known.refused_heads) {
     await t.refused(() => audit.decodeHead(unhex(row.payload)), FormError, row.why);
   }
-}
-
-// Kept in use: base64url is what all of this travels in over HTTP.
-export function roundTrips(raw) {
-  return hex(fromBase64url(toBase64url(raw))) === hex(raw);
 }
