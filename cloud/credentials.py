@@ -3,8 +3,8 @@
 Decides the token's window (ten minutes around the booking), its permissions, its vault epoch, and
 that a withdrawn token appears in its lock's next status list within the same transaction. Derives
 no proof key.
-Invariant after `settle`: a booking that is `keyed` (cloud.booking.states) and not over, in a room with
-a lock, has exactly one live credential, for that lock and its own window; every other has none.
+Invariant after `settle`: a booking that is `keyed` (cloud.booking.states) and not over, in a room
+with a lock, has exactly one live credential, for that lock and its own window; every other none.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ from cloud.people.principals import Principal
 from cloud.problems import Problem
 from cloud.web.book_api import (
     BOOKING_ID,
+    HOLDER_ID,
     day_from,
     holders_line,
     office_of,
@@ -62,6 +63,12 @@ from cloud.web.credentials import limited, need
 
 _FACILITY = Query(default=None, min_length=1, max_length=32)
 _DAY_LIMIT = 2000
+_TABLE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A line for each facility.",
+        "content": {"application/json": {"schema": {}}, "text/csv": {"schema": {}}},
+    }
+}
 Deed = Callable[[Session, Booking, int], dict[str, Any]]
 
 
@@ -138,7 +145,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
             told = lines.booking_line(session, booking, service.clock(), staff=True)
             return told | holders_line(session, booking) | {"entries": _entries(session, booking)}
 
-    @router.get("/totals", response_model=None)
+    @router.get("/totals", response_model=None, responses=_TABLE)
     def monthly(
         month: str = Query(pattern=MONTH),
         form: Literal["json", "csv"] = "json",
@@ -356,7 +363,7 @@ def _holders(router: APIRouter, context: ApiContext) -> None:
 
     @router.delete("/bookings/{booking_id}/holders/{holder_id}", status_code=204)
     def remove_holder(
-        booking_id: str = BOOKING_ID, holder_id: str = BOOKING_ID, who: Principal = changer
+        booking_id: str = BOOKING_ID, holder_id: str = HOLDER_ID, who: Principal = changer
     ) -> None:
         """No longer."""
         now = service.clock()

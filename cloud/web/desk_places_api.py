@@ -43,7 +43,8 @@ from cloud.web.context import ApiContext
 from cloud.web.credentials import limited, need, need_in_town
 from cloud.web.desk_booking_api import check_room
 
-_ID = Path(pattern=r"^[a-z0-9]{1,24}$")
+_NAME = r"^[a-z0-9]{1,24}$"
+_ID, _EVIDENCE, _ACCOUNT = (Path(pattern=_NAME) for _ in range(3))  # one for each name
 _FACILITY = Path(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
 _POLICY_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}
@@ -339,7 +340,7 @@ def _evidence(router: APIRouter, context: ApiContext) -> None:
 
     @router.post("/groups/{group_id}/evidence/{evidence_id}/withdraw")
     def withdraw(
-        group_id: str = _ID, evidence_id: str = _ID, who: Principal = changer
+        group_id: str = _ID, evidence_id: str = _EVIDENCE, who: Principal = changer
     ) -> dict[str, Any]:
         """Counts no more for bookings from now on."""
         now = service.clock()
@@ -364,7 +365,9 @@ def _evidence(router: APIRouter, context: ApiContext) -> None:
             return groups.as_dict(session, group, now)
 
     @router.delete("/groups/{group_id}/members/{account_id}", status_code=204)
-    def remove_member(group_id: str = _ID, account_id: str = _ID, who: Principal = changer) -> None:
+    def remove_member(
+        group_id: str = _ID, account_id: str = _ACCOUNT, who: Principal = changer
+    ) -> None:
         """May book for it no more."""
         now = service.clock()
         with service.database.write() as session:

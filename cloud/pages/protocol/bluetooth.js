@@ -16,10 +16,11 @@
  *   BLUETOOTH_BLOCKED   the browser or its owner does not allow it
  *   NOT_CHOSEN          the chooser was closed, or held no lock
  *   UNREACHABLE         no link, or it broke                  NO_LOCK    what answered is no lock
- *   TIMEOUT             no answer                             NOT_GENUINE  fragments that do not fit
+ *   TIMEOUT             no answer                             NOT_GENUINE  fragments misfit
  *
  * The name is how a lock is found, never how it is trusted: the challenge and its MAC decide that.
- * Long writes are not used: fragments are as short as the lock said they must be.
+ * One link serves one attempt. Long writes are not used: fragments are as short as the lock said
+ * they must be.
  */
 
 import { TransportError } from "./errors.js";
@@ -63,6 +64,7 @@ export class BluetoothLink {
   #rx = null;
   #tx = null;
   #isClosed = false;
+  #watch = null;
 
   constructor(lockIds, how = {}) {
     this.#lockIds = [lockIds].flat();
@@ -98,6 +100,7 @@ export class BluetoothLink {
 
   close() {
     this.#isClosed = true;
+    this.#watch?.abort();
     this.#inbox.fail(new TransportError("UNREACHABLE", "the link is closed"));
     this.#tx?.removeEventListener("characteristicvaluechanged", this.#notified);
     this.#device?.removeEventListener("gattserverdisconnected", this.#gone);
@@ -144,8 +147,21 @@ export class BluetoothLink {
         if (error?.name === "NotFoundError") throw new TransportError("NO_LOCK", error.message);
         if (left <= 1 || this.#isClosed) throw unreachable(error);
         this.#device.gatt.disconnect();
+        await this.#seen();
       }
     }
+  }
+
+  /** A device that getDevices() remembers can be connected only once it was heard again. */
+  async #seen() {
+    if (!this.#device.watchAdvertisements) return;
+    this.#watch = new AbortController();
+    const { signal } = this.#watch;
+    await new Promise((resolve) => {
+      this.#device.addEventListener("advertisementreceived", resolve, { once: true });
+      this.#device.watchAdvertisements({ signal }).catch(resolve);
+    });
+    this.#watch.abort();
   }
 
   async #subscribe() {

@@ -2,21 +2,23 @@
  * What a phone carries between the town and a lock while it is there: time, documents, records.
  * Mirrors simulator/phone/carrying.py; docs/adr/0014.
  *
- *   new FetchTown({lockId, ticket, base = "", fetch})        the town's service, with signal
+ *   new FetchTown({lockId, ticket, base = "", withinMs})     the town's service, with signal
  *   new StoredTown({documents, keep})                        without: what was kept before
- *   new EitherTown(first, second)                            the first, or the second when it is far
+ *   new EitherTown(first, second)                            the second when the first is far
  *   parseDocuments(json, lockId) -> Documents                the answer of GET .../documents
  *   deliver(town, kept) -> [what is still to be delivered]   what a StoredTown kept, later
+ *   isWithdrawn(documents, credential) -> Promise of whether the list at hand withdraws this key: a
+ *                                            hint for its owner; the lock decides
  *
  * A town has: signedTime(nonce) -> document; documents() -> Documents; takeParcel(parcel, seal);
- * noteHead(seq, hash); all may throw TransportError. Documents are {status, others}: plain data that
- * IndexedDB keeps as it is. `keep(item)` gets {kind: "parcel", parcel, seal} and {kind: "head", seq,
- * hash}; it may return a promise; when it fails, the errands stop with NOT_KEPT.
+ * noteHead(seq, hash); all may throw TransportError. Documents are {status, others}: plain data
+ * that IndexedDB keeps as it is. `keep(item)` gets {kind: "parcel", parcel, seal} and {kind:
+ * "head", seq, hash}; it may return a promise; when it fails, the errands stop with NOT_KEPT.
  *
- * Decides when carrying is worth it: the time before a second try, when the lock is in doubt and the
- * town's own word says that the key is good now; the rest after an opening. All of it is signed or
- * sealed by others; carrying it wrong opens nothing. A town that cannot be reached is no fault, and
- * signed time cannot be kept: it answers one nonce.
+ * Decides when carrying is worth it: the time before a second try, when the lock is in doubt and
+ * the town's own word says that the key is good now; the rest after an opening. All of it is signed
+ * or sealed by others; carrying it wrong opens nothing. A town that cannot be reached is no fault,
+ * and signed time cannot be kept: it answers one nonce.
  */
 
 import { fromBase64url, isBytes, toBase64url } from "./bytes.js";
@@ -26,10 +28,15 @@ import { request } from "./http.js";
 import * as lockstate from "./lockstate.js";
 import * as session from "./session.js";
 import * as signedtime from "./signedtime.js";
+import * as statuslist from "./statuslist.js";
+import * as tokens from "./token.js";
 
 export const PIECE_BYTES = 1024; // of a status list; a lock holds one piece in memory
 export const RECORDS_AT_ONCE = 8;
 export const PARCELS = 3;
+
+const TOWN_WITHIN_MS = 4_000; // somebody stands at the door
+const DOCUMENTS_FIRST_MS = 1_500;
 
 const TIME_MAY_HELP = ["TIME_UNKNOWN", "NOT_YET_VALID", "EXPIRED"];
 const WHOLE = new Map([
@@ -64,36 +71,67 @@ export async function present(conversation, command, town = null) {
 /**
  * After an opening: tell where the journal stood, bring documents, take records home.
  *
- * Resolves to {head, documents: [kind], status, parcels, stopped: code or null}; never rejects for
- * what lock or town do. After `withinMs` it hangs up: the next visit carries the rest.
+ * Resolves to {head, documents: [kind], status, parcels, stopped: code of the first hindrance or
+ * null}; never rejects for what lock or town do. The link serves the lock alone: a slow town is
+ * waited for beside it, and records are handed in when it is closed, `withinMs` at the latest.
  */
 export async function runErrands(conversation, result, town, withinMs) {
   const done = nothingCarried();
-  const timer = setTimeout(() => conversation.close(), withinMs);
-  try {
-    await errands(conversation, result, town, done, conversation.now() + withinMs);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    done.stopped = error.code;
-  } finally {
-    clearTimeout(timer);
-  }
+  const trying = attempts(done);
+  const clock = hourglass(() => conversation.close(), withinMs);
+  const head = trying(() => tellHead(town, result.head, done));
+  const documents = Promise.resolve().then(() => town.documents());
+  documents.catch(() => {}); // told below
+  const parcels = [];
+  await trying(async () => {
+    // Receipts first, where the town is quick: then no record is taken home twice.
+    const quick = await Promise.race([documents, conversation.sleep(DOCUMENTS_FIRST_MS)]);
+    if (quick) await bringDocuments(conversation, quick, done);
+    await fetchParcels(conversation, parcels);
+    if (!quick) await bringDocuments(conversation, await clock.bound(documents), done);
+  });
+  clock.stop();
+  conversation.close();
+  await head;
+  await trying(() => handIn(town, parcels, done));
   return done;
 }
 
-async function errands(conversation, result, town, done, until) {
-  const inTime = () => {
-    if (conversation.now() >= until) throw new TransportError("TIMEOUT", "the next visit carries it");
+/** Runs a step; of those that fail the first one's code is noted, and the next step is tried. */
+function attempts(done) {
+  return async (step) => {
+    try {
+      await step();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      done.stopped ??= error.code;
+    }
   };
-  if (result.head !== null) {
-    await town.noteHead(result.head.seq, result.head.hash);
-    done.head = true;
+}
+
+function hourglass(whenOver, ms) {
+  let timer;
+  const over = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      whenOver();
+      reject(new TransportError("TIMEOUT", "the next visit carries it"));
+    }, ms);
+  });
+  over.catch(() => {});
+  return { bound: (work) => Promise.race([work, over]), stop: () => clearTimeout(timer) };
+}
+
+async function tellHead(town, head, done) {
+  if (head === null) return;
+  await town.noteHead(head.seq, head.hash);
+  done.head = true;
+}
+
+async function handIn(town, parcels, done) {
+  for (const [parcel, seal] of parcels) {
+    await town.takeParcel(parcel, seal);
+    done.parcels += 1;
   }
-  const found = await town.documents();
-  inTime();
-  await bringDocuments(conversation, found, done);
-  inTime();
-  await takeRecords(conversation, town, done);
 }
 
 /** Whether the lock took a time at which the key is good. */
@@ -133,7 +171,7 @@ async function bringStatus(conversation, status, held) {
 }
 
 /** The oldest records that the town has not acknowledged, a few parcels of them. */
-async function takeRecords(conversation, town, done) {
+async function fetchParcels(conversation, parcels) {
   const { reason, value: state } = await conversation.ask(session.REQUEST_STATE, null);
   if (reason !== OK || !(state instanceof Map)) return;
   const acked = state.get(lockstate.STATE_ACKED_SEQ);
@@ -144,8 +182,7 @@ async function takeRecords(conversation, town, done) {
   for (let left = PARCELS; left > 0 && from <= last; left -= 1, from += RECORDS_AT_ONCE) {
     const answer = await conversation.ask(session.REQUEST_AUDIT, [from, RECORDS_AT_ONCE]);
     if (answer.reason !== OK || !isParcel(answer.value)) return;
-    await town.takeParcel(...answer.value);
-    done.parcels += 1;
+    parcels.push(answer.value);
   }
 }
 
@@ -161,8 +198,10 @@ export class FetchTown {
   #ticket;
   #base;
   #fetch;
+  #withinMs;
 
-  constructor({ lockId, ticket, base = "", fetch }) {
+  constructor({ lockId, ticket, base = "", fetch, withinMs = TOWN_WITHIN_MS }) {
+    this.#withinMs = withinMs;
     this.#lockId = lockId;
     this.#ticket = ticket;
     this.#base = base;
@@ -189,11 +228,15 @@ export class FetchTown {
 
   #call(method, what, body) {
     const url = `${this.#base}/v1/locks/${this.#lockId}/${what}`;
-    return request(method, url, { body, ticket: this.#ticket, fetch: this.#fetch });
+    const ports = { ticket: this.#ticket, fetch: this.#fetch, withinMs: this.#withinMs };
+    return request(method, url, { body, ...ports });
   }
 }
 
-/** What is at hand with no signal. `documents`: as `parseDocuments` gave them, or null. */
+/**
+ * What is at hand with no signal. `documents`: as `parseDocuments` gave them, null, or a function
+ * that fetches them from where they are kept.
+ */
 export class StoredTown {
   #documents;
   #keep;
@@ -208,30 +251,37 @@ export class StoredTown {
   }
 
   async documents() {
-    return this.#documents ?? { status: null, others: {} };
+    const found = this.#documents;
+    const held = typeof found === "function" ? await stored(found) : found;
+    return held ?? { status: null, others: {} };
   }
 
-  takeParcel(parcel, seal) {
-    return this.#put({ kind: "parcel", parcel, seal });
+  async takeParcel(parcel, seal) {
+    await stored(() => this.#keep({ kind: "parcel", parcel, seal }));
   }
 
-  noteHead(seq, hash) {
-    return this.#put({ kind: "head", seq, hash });
-  }
-
-  async #put(item) {
-    try {
-      await this.#keep(item);
-    } catch (error) {
-      throw new TransportError("NOT_KEPT", error?.message ?? "");
-    }
+  async noteHead(seq, hash) {
+    await stored(() => this.#keep({ kind: "head", seq, hash }));
   }
 }
 
-/** The first town, or the second whenever the first cannot be reached. */
+async function stored(work) {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    throw new TransportError("NOT_KEPT", error?.message ?? "");
+  }
+}
+
+/**
+ * The first town, or the second when the first fails; one of these for one visit, because a first
+ * that was far once is not asked, and waited for, again.
+ */
 export class EitherTown {
   #first;
   #second;
+  #isFar = false;
 
   constructor(first, second) {
     this.#first = first;
@@ -255,10 +305,12 @@ export class EitherTown {
   }
 
   async #try(call) {
+    if (this.#isFar) return call(this.#second);
     try {
       return await call(this.#first);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
+      this.#isFar ||= error.code === "OFFLINE";
       return call(this.#second);
     }
   }
@@ -281,7 +333,20 @@ export async function deliver(town, kept) {
   return [];
 }
 
-const AGAIN = ["OFFLINE", "REFUSED", "FAULT", "TIMEOUT"];
+const AGAIN = ["OFFLINE", "REFUSED", "FAULT", "TIMEOUT", "TOO_MANY"];
+
+export async function isWithdrawn(documents, credential) {
+  if (!documents?.status) return false;
+  try {
+    const { signed, token } = tokens.parse(credential.token);
+    const { header } = statuslist.parse(documents.status.document);
+    const list = await statuslist.inMemory(header, documents.status.entries);
+    return list.revokes(token.cti, signed.kid, token.audience, token.issuedAt);
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
+  }
+}
 
 /** The newest documents for a lock, from the town's JSON; FormError when they are not that. */
 export function parseDocuments(json, lockId) {

@@ -3,7 +3,7 @@
  * Mirrors protocol/cbor.py; vectors: cbor.json.
  *
  *   encode(value) -> Uint8Array          the one encoding; throws CborError
- *   decode(raw, tags = []) -> value      of exactly one item that fills `raw`; throws CborError only
+ *   decode(raw, tags = []) -> value      of exactly one item that fills `raw`; throws CborError
  *
  * integers: Number where it is exact, BigInt beyond 2^53; byte strings: Uint8Array (a copy);
  * text: string; arrays: Array; maps: Map (keys: integers, text or bytes); false, true, null;

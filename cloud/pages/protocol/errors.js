@@ -11,7 +11,7 @@
  *   |     SignedTimeError, AuditError, BytesError
  *   +- CredentialError       NO_KEY: the token at hand cannot be read, or no key goes with it
  *   +- KeyWrapError          WRAPPED_FOR_ANOTHER: not wrapped for this device and token
- *   +- TransportError        a message did not get through; `texts` as the town sent them, if it did
+ *   +- TransportError        a message did not get through; `texts`: the town's own, if any
  */
 
 export class ProtocolError extends Error {

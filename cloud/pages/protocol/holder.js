@@ -11,7 +11,7 @@
  *   {kind: BROKEN, why}               the answer is not genuine: close the connection
  *
  * A credential is {lockId, token: Uint8Array, key: CryptoKey}, or for a group's token
- * {token, keys: {lockId: CryptoKey}}; the keys are HMAC-SHA256 and need only "sign".
+ * {token, keys: {lockId: CryptoKey} or Map}; the keys are HMAC-SHA256 and need only "sign".
  */
 
 import { sameBytes } from "./bytes.js";
@@ -33,7 +33,7 @@ const [START, GREETED, PRESENTED, OPEN, ASKED, WORKING, CLOSED] = [0, 1, 2, 3, 4
 export class Credential {
   constructor({ lockId, token, key, keys }) {
     const given = keys ?? (lockId === undefined ? {} : { [lockId]: key });
-    this.keys = new Map(Object.entries(given));
+    this.keys = new Map(given instanceof Map ? given : Object.entries(given));
     for (const [id, proofKey] of this.keys) {
       if (!tokens.isLockId(id) || !(proofKey instanceof CryptoKey)) {
         throw new CredentialError("a lock id and its key go together");
@@ -90,9 +90,14 @@ export class HolderSession {
   /** The event that one whole message from the lock makes. */
   async receive(message) {
     const state = this.#state;
-    this.#state = WORKING; // what comes while a MAC is computed comes out of turn
+    if (state === WORKING || state === CLOSED) return this.#break("message out of turn");
+    this.#state = WORKING;
     try {
-      return await this.#take(state, message);
+      const event = await this.#take(state, message);
+      // Meanwhile something came that should not have come: that was the end.
+      if (this.#state !== WORKING) return this.#break("message out of turn");
+      this.#state = stateAfter(event);
+      return event;
     } catch (error) {
       if (error instanceof SessionError) return this.#break(error.message);
       throw error;
@@ -106,14 +111,14 @@ export class HolderSession {
     this.#counter += 1;
     this.#request = session.encodeRequest(this.#counter, operation, argument);
     const mac = await session.requestMac(this.#key, this.#bound, this.#request);
+    if (this.#state !== WORKING) throw new SessionError("the session ended meanwhile");
     this.#state = ASKED;
     return { kind: SEND, message: joined(this.#request, mac) };
   }
 
   async #take(state, message) {
     const [kind, body] = session.split(message);
-    if (kind === session.REFUSAL && state !== WORKING) {
-      this.#state = CLOSED;
+    if (kind === session.REFUSAL) {
       return { kind: ADVISORY, reason: session.decodeRefusal(body) };
     }
     if (kind === session.CHALLENGE && state === GREETED) return this.#onChallenge(body, message);
@@ -128,17 +133,13 @@ export class HolderSession {
       return this.#break("the lock speaks another version");
     }
     const key = this.#credential.keys.get(this.challenge.lockId);
-    if (key === undefined) {
-      this.#state = CLOSED;
-      return { kind: WRONG_ROOM, lockId: this.challenge.lockId };
-    }
+    if (key === undefined) return { kind: WRONG_ROOM, lockId: this.challenge.lockId };
     const nonce = this.#random(session.NONCE_BYTES);
     const { rawToken } = this.#credential;
     this.#key = key;
     this.#greeting = [this.#hello, message.slice()];
     this.#presentation = session.encodePresentation(nonce, rawToken, this.#command);
     this.#mac = await session.presentationMac(key, this.#greeting, this.#presentation);
-    this.#state = PRESENTED;
     return { kind: SEND, message: joined(this.#presentation, this.#mac) };
   }
 
@@ -150,7 +151,6 @@ export class HolderSession {
     }
     const outcome = session.decodeOutcome(raw.slice(1));
     this.#bound = await session.transcript(...said, raw);
-    this.#state = session.staysOpen(outcome.reason) ? OPEN : CLOSED;
     return { kind: OUTCOME, outcome };
   }
 
@@ -161,7 +161,6 @@ export class HolderSession {
     }
     const { counter, reason, value } = session.decodeReply(raw.slice(1));
     if (counter !== this.#counter) return this.#break("a reply to another request");
-    this.#state = OPEN;
     return { kind: REPLY, reason, value };
   }
 
@@ -169,6 +168,13 @@ export class HolderSession {
     this.#state = CLOSED;
     return { kind: BROKEN, why };
   }
+}
+
+/** Where a machine stands after an event of `receive`. */
+function stateAfter({ kind, outcome }) {
+  if (kind === SEND) return PRESENTED;
+  if (kind === REPLY) return OPEN;
+  return kind === OUTCOME && session.staysOpen(outcome.reason) ? OPEN : CLOSED;
 }
 
 function joined(message, mac) {

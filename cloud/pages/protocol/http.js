@@ -4,6 +4,7 @@
  *
  *   request(method, url, {body, ticket, withinMs, fetch, keepalive}) -> object ({} for 204)
  *
+ * OFFLINE is also what no JSON means: a Wi-Fi's login page, a proxy without its service.
  * The ticket travels as a bearer; no cookie is sent or kept.
  */
 

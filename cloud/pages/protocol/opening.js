@@ -14,19 +14,21 @@
  *     : await attempt(new RelayLink({ lockId, ticket }), credential, COMMAND_UNLOCK_REMOTE);
  *   show(result.code);
  *
- * attempt(link, credential, command, options) -> Result. It opens the link, greets, presents, brings
- * the town's time when the lock's clock is the hindrance, and tells what came of it. It closes the
- * link, too. Nothing that a lock, a radio or the town does makes it throw: every failure is a code.
+ * attempt(link, credential, command, options) -> Result. It opens the link, greets, presents,
+ * brings the town's time when the lock's clock is the hindrance, and tells what came of it. It
+ * closes the link, too. Nothing that a lock, a radio or the town does makes it throw: every
+ * failure is a code.
  *
  *   options   onProgress(step): "connect", "greet", "present", "time", "confirm", "carry"
  *             town          what carrying.js offers; null or absent: nothing is brought or carried
  *             confirm       ask for the bolt until it has moved (default: not on a relayed link)
  *             errands       carry documents and records after an opening (default: the same)
+ *             errandsWithinMs   how long the link is kept for that (default: 5 s)
  *             signal        AbortSignal: hang up
  *             now()         milliseconds that never run backwards; sleep(ms); random(n): for tests
  *
- *   Result    code          OPENED, LOCKED, HELD_OPEN, SYNCED, the name of a reason (reasons.js), or
- *                           of what hindered it (errors.js, bluetooth.js, relay.js)
+ *   Result    code          OPENED, LOCKED, HELD_OPEN, SYNCED, the name of a reason (reasons.js),
+ *                           or of what hindered it (errors.js, bluetooth.js, relay.js)
  *             granted       whether the lock did what was asked
  *             authentic     whether the lock's own MAC vouches for the code; else it is a hint
  *             opensAt       Unix seconds, with NOT_YET_VALID; else null
@@ -39,8 +41,8 @@
  *             after         Promise of what was carried (carrying.js), when the link is closed; it
  *                           never rejects. Show the result at once and let this run.
  *
- * Link: {relayed, maxFragment?, answerWithinMs?, open(), send(message), receive(timeoutMs), close()};
- * BluetoothLink, RelayLink, or whatever a test makes.
+ * Link: {relayed, maxFragment?, answerWithinMs?, open(), send(message), receive(timeoutMs),
+ * close()}; BluetoothLink, RelayLink, or whatever a test makes.
  */
 
 import { ProtocolError, TransportError } from "./errors.js";
@@ -78,6 +80,7 @@ const NOTHING = {
 export async function attempt(link, credential, command, options = {}) {
   const { town = null, signal, onProgress = () => {} } = options;
   const { confirm = !link.relayed, errands = !link.relayed } = options;
+  const { errandsWithinMs = ERRANDS_WITHIN_MS } = options;
   const hangUp = () => link.close();
   signal?.addEventListener("abort", hangUp, { once: true });
   const end = () => {
@@ -102,7 +105,7 @@ export async function attempt(link, credential, command, options = {}) {
     return { ...result, after: Promise.resolve(carrying.nothingCarried()) };
   }
   onProgress("carry");
-  const carried = carrying.runErrands(conversation, result, town, ERRANDS_WITHIN_MS);
+  const carried = carrying.runErrands(conversation, result, town, errandsWithinMs);
   return { ...result, after: carried.finally(end) };
 }
 

@@ -100,7 +100,10 @@ export function encodeChallenge(challenge) {
   ]);
 }
 
-/** {version, lockId, nonce, time: TimeBound, versions: {keyset, status, config}, epochs, maxFragment} */
+/**
+ * {version, lockId, nonce, time: TimeBound, versions: {keyset, status, config}, epochs,
+ * maxFragment}
+ */
 export function decodeChallenge(body) {
   const [version, lockId, nonce, wireTime, keyset, status, config, epochs, maxFragment] = members(
     body, 9,

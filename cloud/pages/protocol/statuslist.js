@@ -1,8 +1,10 @@
 /**
- * The status list: which tokens and PINs of one lock the town has withdrawn (protocol/statuslist.py).
+ * The status list: which tokens and PINs of one lock the town has withdrawn.
+ * Mirrors protocol/statuslist.py; vectors: statuslist.json.
  *
  *   parse(document) -> {signed, header}; throws CoseError or StatusListError
- *   header: {lockId, version, issuedAt, keptFromHour, minIat: [[kid, audience, iat]], count, digest}
+ *   header: {lockId, version, issuedAt, keptFromHour, minIat: [[kid, audience, iat]], count,
+ *            digest}
  *   await inMemory(header, entries) -> StatusList {version, revokes(cti, kid, audience, issuedAt),
  *                                                  lists(name)}; StatusListError
  *   entry, isKept, checkOrder, merge: how entries are made and a delta is laid over a list
@@ -42,11 +44,9 @@ export class StatusList {
 
   /** Whether the token that key `kid` issued at this second is withdrawn. */
   revokes(cti, kid, audience, issuedAt) {
-    const byRow = this.header.minIat.some(
-      ([rowKid, rowAudience, least]) =>
-        equal(rowKid, kid) && (rowAudience === null || rowAudience === audience) && issuedAt < least,
-    );
-    return byRow || this.lists(cti);
+    const names = ([rowKid, rowAudience, least]) =>
+      equal(rowKid, kid) && [null, audience].includes(rowAudience) && issuedAt < least;
+    return this.header.minIat.some(names) || this.lists(cti);
   }
 
   /** Whether a cti or PIN name (its first 6 bytes count) is among the entries. */

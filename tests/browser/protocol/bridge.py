@@ -153,8 +153,10 @@ class Door:
 
     def do_revoke(self, token: str) -> None:
         cti = tokens.parse(from_base64url(token))[1].cti
-        answer = self.town.put_status(1, [(cti, self.town.now + HOUR_S)])
+        gone = [(cti, self.town.now + HOUR_S)]
+        answer = self.town.put_status(1, gone)
         assert answer[1] == session.OK, answer
+        self._offer(1, *self.town.keys.status_list(LOCK_ID, 1, self.town.now, gone))
 
     def do_lose_clock(self, _: Any) -> None:
         lock = self.town.lock
@@ -173,7 +175,7 @@ class Door:
         self.fault = fault
 
     def do_offer_list(self, how: dict[str, Any]) -> None:
-        """A list of `count` entries as `version`; with `base`, the entries from there as a delta."""
+        """A list of `count` entries as `version`; with `base_count`, a delta too."""
         town, version = self.town, how["version"]
         gone = [(bytes([i % 256, i // 256]) * 4, town.now + HOUR_S) for i in range(how["count"])]
         document, entries = town.keys.status_list(LOCK_ID, version, town.now, gone)
@@ -181,11 +183,22 @@ class Door:
         if "base_count" in how:
             added = gone[how["base_count"] :]
             additions = town.keys.status_list(LOCK_ID, version, town.now, added)[1]
+        entries = b"" if how.get("only_delta") else entries
+        self._offer(version, document, entries, how.get("base_version"), additions)
+
+    def _offer(
+        self,
+        version: int,
+        document: bytes,
+        entries: bytes,
+        base_version: int | None = None,
+        additions: bytes | None = None,
+    ) -> None:
         self.status = {
             "version": version,
             "document": to_base64url(document),
-            "entries": to_base64url(b"" if how.get("only_delta") else entries),
-            "base_version": how.get("base_version"),
+            "entries": to_base64url(entries),
+            "base_version": base_version,
             "additions": None if additions is None else to_base64url(additions),
         }
 
@@ -303,7 +316,9 @@ async def _do(request: web.Request) -> web.Response:
 
 
 async def _radio_up(request: web.Request) -> web.Response:
-    return web.json_response({"handle": _door(request).connect((await request.json())["mtu"]).handle})
+    return web.json_response(
+        {"handle": _door(request).connect((await request.json())["mtu"]).handle}
+    )
 
 
 async def _radio(request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
  * Garbage: whatever arrives, a reader gives a value or an error of its own, and a holder an event.
  *
  * `run(load, {inputs})`: [[target, hex, taken by Python]], compared verdict by verdict.
- * `run(load, {seed, rounds})`: seeded noise and mutations for readers, holders, and JSON of the town.
+ * `run(load, {seed, rounds})`: seeded noise and mutations for readers, holders, the town's JSON.
  */
 
 import * as audit from "../../../cloud/pages/protocol/audit.js";
@@ -122,6 +122,7 @@ async function storm(load, random, rounds) {
     await t.part("documents", () => documents(t, random));
   }
   await t.part("answers", () => answers(t));
+  await t.part("at once", () => atOnce(t, known));
   return { checks: t.checks, failures: t.failures.slice(0, 20) };
 }
 
@@ -152,6 +153,19 @@ async function holders(t, known, raw) {
       const over = [holder.BROKEN, holder.ADVISORY, holder.OUTCOME].includes(next.kind);
       t.truth(over || proven, `after the end: ${next.kind}`);
     }
+  }
+}
+
+/** A machine that is told two things at once is at its end, whatever they are. */
+async function atOnce(t, known) {
+  const key = await session.importKey(unhex(known.proof_key));
+  const outcome = unhex(known.outcome + known.mac_l);
+  for (const second of [outcome, unhex(known.challenge), unhex(known.refusal), new Uint8Array()]) {
+    const machine = await at(known, key, 1);
+    const both = await Promise.all([machine.receive(outcome), machine.receive(second)]);
+    t.same(both.map((event) => event.kind), [holder.BROKEN, holder.BROKEN], "two at once");
+    t.same((await machine.receive(outcome)).kind, holder.BROKEN, "and none after");
+    await t.refused(() => machine.request(session.REQUEST_STATE, null), FormError, "nor a request");
   }
 }
 

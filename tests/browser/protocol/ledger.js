@@ -8,7 +8,8 @@
 
 export function ledger(name, json) {
   const read = new Set();
-  return { rows: watch(json, name, read), unread: () => leaves(json, name).filter((p) => !read.has(p)), read };
+  const unread = () => leaves(json, name).filter((path) => !read.has(path));
+  return { rows: watch(json, name, read), unread, read };
 }
 
 function watch(value, path, read) {
