@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 import click
 import uvicorn
 
+from cloud.booking.payment_file import open_providers
+from cloud.booking.payments import Providers
+from cloud.booking.sweeping import sweep_for_ever
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
 from cloud.keyring.mail import Mailer
@@ -59,6 +62,7 @@ MIN_STAFF_SECRET_BYTES = 16
 @click.option("--console-url", default="", help="Origin of the clerk's desk, https://host.")
 @click.option("--providers", type=FILE, help="Table of sign-in providers, TOML or JSON.")
 @click.option("--sign-in-key", type=FILE, help="Made by `cloud sign-in-key`; for --providers.")
+@click.option("--payments-file", type=FILE, help="The town's payment service, JSON (0600).")
 @click.option(
     "--limits",
     type=click.FloatRange(0, 1000),
@@ -76,6 +80,7 @@ def serve(
     console_url: str,
     providers: Path | None,
     sign_in_key: Path | None,
+    payments_file: Path | None,
     limits: float,
     time_error_s: int,
     town_name: str,
@@ -98,11 +103,12 @@ def serve(
     follow_keyset(service)
     urls = _site_urls(book_url, service.key_page_url, console_url)
     sign_in = _sign_in(service, urls, providers, sign_in_key)
+    payments = open_providers(payments_file)
     listener = _listen(http_host, http_port)
     try:
         name = town_name or service.town
         keys = KeySteps(service, name, mailer)
-        asyncio.run(_serve(keys, settings, listener, secret, urls, limits, sign_in))
+        asyncio.run(_serve(keys, settings, listener, secret, urls, limits, sign_in, payments))
     finally:
         listener.close()
 
@@ -158,6 +164,7 @@ async def _serve(
     urls: SiteUrls,
     limits: float,
     sign_in: RelyingParty | None,
+    payments: Providers,
 ) -> None:
     service, town_name = keys.service, keys.town_name
     worker = BrokerWorker(service, settings, monotonic=time.monotonic, random=random.random)
@@ -168,7 +175,9 @@ async def _serve(
         worker.poke()
 
     limiter = Limiter(time.monotonic, limits)
-    context = ApiContext(service, town_name, worker.hub, poke, staff_secret, limiter, urls, sign_in)
+    context = ApiContext(
+        service, town_name, worker.hub, poke, staff_secret, limiter, urls, sign_in, payments
+    )
     server = _Server(
         uvicorn.Config(
             create_sites([context]),
@@ -185,6 +194,7 @@ async def _serve(
         asyncio.create_task(server.serve(sockets=[listener]), name="http"),
         asyncio.create_task(worker.run(), name="broker worker"),
         asyncio.create_task(key_worker.run(), name="key worker"),
+        asyncio.create_task(sweep_for_ever(service), name="sweeping of holds"),
     }
     done, left = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
     for job in left:

@@ -346,6 +346,8 @@ def change(
     }
     if booker.is_staff:
         values.pop("reasons")  # what a clerk decided about it stays
+    if method == states.OUTSIDE:
+        values |= {"fee_yen": 0, "full_fee_yen": 0, "reduction_percent": 0, "refund_due_yen": 0}
     bookings.save(session, booking, terms.place.room, values)
     settle(session, office.signers, {booking.booking_id}, now)
     return terms
