@@ -37,7 +37,9 @@ from tests.cloud.support import START, Town, open_town
 DAY_S = 86_400
 TODAY = "2026-12-05"  # a Saturday; the town's clock stands at 09:55
 CHECKOUT = "https://pay.invalid/checkout"
-EVERY_DAY = {day: [["09:00", "21:30"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+EVERY_DAY = {
+    day: [["09:00", "21:30"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+}
 CENTER = {
     "hours": EVERY_DAY,
     "slot_minutes": 30,
@@ -149,7 +151,9 @@ class BookTown:
                     session, service.random_bytes, made, now, kind="登録証", shown="登録証 12号",
                     reduction_percent=None, expires_at=now + days * DAY_S, checked_by="staff:1",
                 )  # fmt: skip
-            session.add(GroupMember(group_id=made.group_id, account_id=account_id, added_at=now))
+            session.add(
+                GroupMember(group_id=made.group_id, account_id=account_id, added_at=now)
+            )
             return made.group_id
 
     # --- what the town knows
@@ -182,17 +186,9 @@ def furnish(town: Town) -> None:
         now = town.clock()
         house = places.main_facility(session, now)
         house.names = places.words(
-            {
-                "ja": "みさき市民センター",
-                "ja-simple": "しみん センター",
-                "en": "Misaki Civic Centre",
-            }
+            {"ja": "みさき市民センター", "ja-simple": "しみん センター", "en": "Misaki Civic Centre"}
         )
-        house.address, house.phone, house.assurance = (
-            "北海道みさき市本町1-2-3",
-            "0123-45-6789",
-            "aal1",
-        )
+        house.address, house.phone, house.assurance = "北海道みさき市本町1-2-3", "0123-45-6789", "aal1"
         for room in session.query(Room):
             room.capacity = CAPACITIES[room.name]
             room.names = places.words(NAMES[room.name])
