@@ -26,7 +26,7 @@ from cloud.booking.policy import Rules
 from cloud.booking.states import Amounts
 from cloud.booking.terms import Booker, Terms, Wanted, terms_for
 from cloud.booking.windows import Refusal, moment_text
-from cloud.credentials import settle
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import Booking
 from cloud.problems import Problem
 
@@ -134,7 +134,7 @@ def _write(
     }
     bookings.save(session, booking, terms.place.room, values)
     url = _checkout(session, office, booking, pay_by, now) if status == states.HELD else None
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
     return Booked(booking, terms, url)
 
 
@@ -281,7 +281,7 @@ def approve(
     if pay_later is not None and booking.payment_method in states.CAN_BE_LATER:
         booking.pay_later = pay_later
     _decided(booking, by, note, now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def decline(
@@ -292,7 +292,7 @@ def decline(
     booking.status = states.DECLINED
     owe(booking, 0)
     _decided(booking, by, note, now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def _check_waiting(booking: Booking) -> None:
@@ -336,7 +336,7 @@ def change(
     if method == states.OUTSIDE:
         values |= {"fee_yen": 0, "full_fee_yen": 0, "reduction_percent": 0, "refund_due_yen": 0}
     bookings.save(session, booking, terms.place.room, values)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
     return terms
 
 
