@@ -129,13 +129,22 @@ async function open(command, wanted = null) {
   const lockId = chosenDoors.get(key.id) ?? record.credentials[0].lockId;
   const credential = record.credentials.find((each) => each.lockId === lockId);
   carrying = new AbortController();
-  const result = await attempt(linkTo(what.way, lockId, record), credential, COMMANDS[command][what.way], {
-    signal: carrying.signal,
-    town: what.way === "bluetooth" ? townFor(store, record, lockId, situation.can.network) : null,
-    onProgress: (step) => dispatch({ kind: "progress", step }),
-  });
-  dispatch({ kind: "outcome", result: { code: result.code, granted: result.granted, opensAt: result.opensAt, door: result.door, texts: result.texts }, at: now() });
+  const result = await tryDoor(credential, record, what.way, command);
+  const { code, granted, opensAt, door, texts } = result;
+  dispatch({ kind: "outcome", result: { code, granted, opensAt, door, texts }, at: now() });
   await aftermath(record, result);
+}
+
+async function tryDoor(credential, record, way, command) {
+  const { lockId } = credential;
+  const town = way === "bluetooth" ? townFor(store, record, lockId, situation.can.network) : null;
+  const onProgress = (step) => dispatch({ kind: "progress", step });
+  try {
+    return await attempt(linkTo(way, lockId, record), credential, COMMANDS[command][way], { town, onProgress });
+  } catch (error) {
+    dispatch({ kind: "outcome", result: { code: "FAULT", granted: false }, at: now() });
+    throw error;
+  }
 }
 
 const linkTo = (way, lockId, { ticket }) => (way === "relay" ? new RelayLink({ lockId, ticket }) : new BluetoothLink(lockId));
@@ -179,10 +188,32 @@ function focusHeading() {
   if (heading) arrive(heading, t("key.title"), town.name);
 }
 
+/** Browsers inside apps often forbid the clipboard: then the old way, then letters to mark by hand. */
 async function copy(text, button) {
-  await navigator.clipboard.writeText(text);
+  if (!(await toClipboard(text)) && !copyMarked(text)) {
+    await tell(t("key.link"), h("span", { class: "link-text mono" }, text));
+    return;
+  }
   button.textContent = t("key.copied");
   shell.say(t("key.copied"));
+}
+
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function copyMarked(text) {
+  const field = h("textarea", { class: "visually-hidden", readonly: true, "aria-hidden": "true" }, text);
+  (document.querySelector("dialog[open]") ?? document.body).append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  return done;
 }
 
 // ---- tools: each is asked for first
@@ -368,9 +399,10 @@ async function begin() {
   });
   listen();
   if (store === null) return dispatch({ kind: "loaded", keys: [] });
+  await noteRadio(); // before a press could take another way than the person's phone has
   await loadKeys();
   await takeLink();
-  await Promise.all([noteRadio(), describeDoor(), lookAround(true), startWorker()]);
+  await Promise.all([describeDoor(), lookAround(true), startWorker()]);
   await wakeWorker();
 }
 
