@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 
 from cloud import keywrap
 from cloud.alarms import raise_alarm
+from cloud.booking import states
 from cloud.bookings import time_text
 from cloud.credentials import epoch_for, live_credential, revoke_live, settle, window
 from cloud.keyring import pins
 from cloud.keyring.entitlement import keyed
 from cloud.keyring.holders import LEAD, find_holder
 from cloud.keyring.pins import ShownPin
-from cloud.models import CANCELLED, Booking, Credential, KeyLink, Lock, StaffKey
+from cloud.models import CONFIRMED, Booking, Credential, KeyLink, Lock, StaffKey
 from cloud.ports import LockKey, ProofKeys, WrappedKey
 from cloud.problems import Problem
 from cloud.signers import Signers
@@ -103,6 +104,8 @@ def claim(
     if not keywrap.is_device_key(device_key):
         raise Problem("BAD_DEVICE_KEY")
     booking = session.get_one(Booking, link.booking_id)
+    if find_holder(session, booking, link.holder_id) is None:
+        raise Problem("UNKNOWN_KEY")
     _check_open(booking, now)
     if link.device_key is not None and link.device_key != device_key:
         raise Problem("OTHER_DEVICE")
@@ -216,8 +219,10 @@ def _bind(session: Session, link: KeyLink, device_key: bytes, now: int) -> None:
 def _check_open(booking: Booking, now: int) -> None:
     not_before, expires_at = window(booking)
     _check_not_cancelled(booking)
-    if not keyed(booking):
+    if booking.status != CONFIRMED:
         raise Problem("NOT_CONFIRMED")
+    if not keyed(booking):
+        raise Problem("NOT_PAID_YET")
     if expires_at <= now:
         raise Problem("BOOKING_OVER")
     if now < not_before - RELEASED_BEFORE_S:
@@ -225,7 +230,7 @@ def _check_open(booking: Booking, now: int) -> None:
 
 
 def _check_not_cancelled(booking: Booking) -> None:
-    if booking.status == CANCELLED:
+    if booking.status in states.ENDED:
         raise Problem("BOOKING_CANCELLED")
 
 

@@ -35,6 +35,7 @@ from protocol.statuslist import HOUR_S, MAX_ENTRIES, MAX_MIN_IAT_ROWS, StatusHea
 KEPT_AFTER_EXPIRY_S = 7 * 86_400
 KEPT_VERSIONS = 8
 EVERY_AUDIENCE = ""
+NO_ROOM = 0  # no version: a list was made, and had no room for it
 
 
 @dataclass(frozen=True)
@@ -216,8 +217,8 @@ class _Withdrawn:
     was_told: bool
 
     def note_listed(self, version: int) -> None:
-        """The first list that has it is the one that counts."""
-        if self.row.listed_version is None:
+        """The first list that has it is the one that counts; NO_ROOM: the list was full."""
+        if not self.row.listed_version:
             self.row.listed_version = version
 
 
@@ -239,6 +240,8 @@ def _withdrawn(session: Session, lock_id: str, kept_from_hour: int, now: int) ->
     )
     if any(row.was_told for row in found[MAX_ENTRIES:]):
         raise_alarm(session, "STATUS_LIST_FULL", lock_id, "withdraw older keys in one step", now)
+    for row in found[MAX_ENTRIES:]:
+        row.note_listed(NO_ROOM)
     return found[:MAX_ENTRIES]
 
 

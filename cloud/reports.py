@@ -142,15 +142,21 @@ def _audit_line(
 
 
 def booking_lines(
-    session: Session, starts_before: int, ends_after: int, limit: int
+    session: Session,
+    starts_before: int,
+    ends_after: int,
+    limit: int,
+    facilities: frozenset[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Bookings in a window with holders and the state of their keys."""
+    """Bookings in a window with holders and the state of their keys; `facilities` None: all."""
     query = (
         select(Booking, Room.name)
         .outerjoin(Room, Room.room_id == Booking.room_id)
         .where(Booking.starts_at < starts_before, Booking.ends_at > ends_after)
         .order_by(Booking.starts_at, Booking.room_id, Booking.booking_id)
     )
+    if facilities is not None:
+        query = query.where(Room.facility_id.in_(facilities))
     rows = session.execute(query.limit(limit)).all()
     ids = [booking.booking_id for booking, _ in rows]
     locks = _locks_of(session, ids)

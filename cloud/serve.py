@@ -22,6 +22,9 @@ import uvicorn
 
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
+from cloud.keyring.mail import Mailer
+from cloud.keyring.worker import KeySteps, KeyWorker
+from cloud.mail_options import mail_options
 from cloud.people.relying_party import RelyingParty, open_relying_party
 from cloud.rekey import follow_keyset
 from cloud.service import TIME_ERROR_S
@@ -63,9 +66,12 @@ MIN_STAFF_SECRET_BYTES = 16
     show_default=True,
     help="Widens the rate limits by this factor; 0 switches them off (load tests).",
 )
+@mail_options
 @town_options
 def serve(
     service: TownService,
+    mailer: Mailer | None,
+    mail_pins: bool,
     book_url: str,
     console_url: str,
     providers: Path | None,
@@ -83,14 +89,20 @@ def serve(
     if len(secret) < MIN_STAFF_SECRET_BYTES:
         raise InputError(f"{staff_secret_file} is too short", "a staff secret has 16 bytes or more")
     settings = _link_settings(service.town, broker)
-    service = replace(service, time_error_s=time_error_s)
+    service = replace(
+        service,
+        time_error_s=time_error_s,
+        sends_mail=mailer is not None,
+        mail_pins=mail_pins,
+    )
     follow_keyset(service)
     urls = _site_urls(book_url, service.key_page_url, console_url)
     sign_in = _sign_in(service, urls, providers, sign_in_key)
     listener = _listen(http_host, http_port)
     try:
         name = town_name or service.town
-        asyncio.run(_serve(service, name, settings, listener, secret, urls, limits, sign_in))
+        keys = KeySteps(service, name, mailer)
+        asyncio.run(_serve(keys, settings, listener, secret, urls, limits, sign_in))
     finally:
         listener.close()
 
@@ -139,8 +151,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(
-    service: TownService,
-    town_name: str,
+    keys: KeySteps,
     settings: LinkSettings,
     listener: socket.socket,
     staff_secret: bytes,
@@ -148,11 +159,16 @@ async def _serve(
     limits: float,
     sign_in: RelyingParty | None,
 ) -> None:
+    service, town_name = keys.service, keys.town_name
     worker = BrokerWorker(service, settings, monotonic=time.monotonic, random=random.random)
+    key_worker = KeyWorker(keys, worker.poke)
+
+    def poke() -> None:
+        key_worker.poke()
+        worker.poke()
+
     limiter = Limiter(time.monotonic, limits)
-    context = ApiContext(
-        service, town_name, worker.hub, worker.poke, staff_secret, limiter, urls, sign_in
-    )
+    context = ApiContext(service, town_name, worker.hub, poke, staff_secret, limiter, urls, sign_in)
     server = _Server(
         uvicorn.Config(
             create_sites([context]),
@@ -168,6 +184,7 @@ async def _serve(
     jobs = {
         asyncio.create_task(server.serve(sockets=[listener]), name="http"),
         asyncio.create_task(worker.run(), name="broker worker"),
+        asyncio.create_task(key_worker.run(), name="key worker"),
     }
     done, left = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
     for job in left:

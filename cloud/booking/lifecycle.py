@@ -25,7 +25,7 @@ from cloud.booking.policy import Rules
 from cloud.booking.states import Amounts
 from cloud.booking.terms import Booker, Terms, Wanted, terms_for
 from cloud.booking.windows import Refusal, moment_text
-from cloud.credentials import settle
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import Booking
 from cloud.problems import Problem
 
@@ -136,7 +136,7 @@ def _write(
     }
     bookings.save(session, booking, terms.place.room, values)
     url = _checkout(session, office, booking, pay_by, now) if status == states.HELD else None
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
     return Booked(booking, terms, url)
 
 
@@ -293,7 +293,7 @@ def approve(
     if pay_later is not None and booking.payment_method in states.CAN_BE_LATER:
         booking.pay_later = pay_later
     _decided(booking, by, note, now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def decline(
@@ -304,7 +304,7 @@ def decline(
     booking.status = states.DECLINED
     owe(booking, 0)
     _decided(booking, by, note, now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def _check_waiting(booking: Booking) -> None:
@@ -347,7 +347,7 @@ def change(
     if booker.is_staff:
         values.pop("reasons")  # what a clerk decided about it stays
     bookings.save(session, booking, terms.place.room, values)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
     return terms
 
 

@@ -38,13 +38,17 @@ def free(
     room_id: str | None = None,
     minutes: int | None = None,
     people: int | None = None,
+    without: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The free windows of each room that fits, by day; with `minutes`, where a use can start."""
+    """The free windows of each room that fits, by day; with `minutes`, where a use can start.
+
+    `without`: a booking that is about to move: its own time counts as free.
+    """
     found = _rooms(session, facility_id, room_id, people)
     rooms = [room for room, _ in found]
     wanted = list(days_from(first, days))
     closed = places.closed_days(session, rooms, wanted)
-    taken = taken_spans(session, rooms, wanted, now)
+    taken = taken_spans(session, rooms, wanted, now, without)
     return [
         _line(room, facility, wanted, closed.get(room.room_id, frozenset()), taken, now, minutes)
         for room, facility in found
@@ -52,7 +56,7 @@ def free(
 
 
 def taken_spans(
-    session: Session, rooms: Iterable[Room], days: list[date], now: int
+    session: Session, rooms: Iterable[Room], days: list[date], now: int, without: str | None = None
 ) -> dict[str, list[Span]]:
     """{room_id: [what it is kept for, buffers included]}"""
     first, last = whole_day(days[0]).starts_at, whole_day(days[-1]).ends_at
@@ -63,6 +67,8 @@ def taken_spans(
         .where((Booking.status != HELD) | (Booking.hold_until > now))
         .where(Booking.held_from < last + _MARGIN_S, Booking.held_to > first - _MARGIN_S)
     )
+    if without is not None:
+        query = query.where(Booking.booking_id != without)
     taken: dict[str, list[Span]] = defaultdict(list)
     for room_id, held_from, held_to in session.execute(query):
         taken[room_id].append(Span(held_from, held_to))

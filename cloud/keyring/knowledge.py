@@ -35,10 +35,10 @@ def lock_knowledge(session: Session, key: Withdrawable) -> dict[str, Any]:
     return {
         "lock_id": key.lock_id,
         "revoked_at": key.revoked_at,
-        "list_version_with_it": key.listed_version,
+        "list_version_with_it": key.listed_version or None,
         "lock_has_version": has,
         "last_contact_at": report.seen_at if report is not None else None,
-        "known_by_lock": key.listed_version is not None and has >= key.listed_version,
+        "known_by_lock": bool(key.listed_version) and has >= (key.listed_version or 0),
     }
 
 

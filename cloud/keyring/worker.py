@@ -140,38 +140,48 @@ class KeySteps:
 
 
 class KeyWorker:
-    """Runs beside the HTTP server. `on_settled` is called when there may be lists to send."""
+    """Runs beside the HTTP server. `on_settled` is called when there may be lists to send.
+
+    Letters have a loop of their own: a mail server that hangs keeps no key waiting.
+    """
 
     def __init__(self, steps: KeySteps, on_settled: Callable[[], None]) -> None:
         self._steps = steps
         self._on_settled = on_settled
-        self._wake = asyncio.Event()
+        self._wish = asyncio.Event()
+        self._letter = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def poke(self) -> None:
         """Something was asked for: look now. From any thread."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self._loop.call_soon_threadsafe(self._wake)
 
     async def run(self) -> None:
         """Until cancelled. What nobody asked for is looked for first, and now and then."""
         self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._sweep())
-            tasks.create_task(self._work())
+            tasks.create_task(self._work(self._steps.settle, self._wish))
+            tasks.create_task(self._work(self._steps.deliver, self._letter))
 
-    async def _work(self) -> None:
+    def _wake(self) -> None:
+        self._wish.set()
+        self._letter.set()
+
+    async def _work(self, step: Callable[[], bool], wake: asyncio.Event) -> None:
         while True:
             try:
-                busy = await asyncio.to_thread(self._steps.step)
+                busy = await asyncio.to_thread(step)
             except Exception:  # noqa: BLE001 - the database is away: what was asked for waits in it
                 log.exception("a step of the keys failed")
                 await asyncio.sleep(RETRY_FAULT_S)
                 continue
-            if busy:
+            if not busy:
+                await _pause(wake)
+            elif step == self._steps.settle:
                 self._on_settled()
-            else:
-                await self._pause()
+                self._letter.set()
 
     async def _sweep(self) -> None:
         while True:
@@ -180,14 +190,15 @@ class KeyWorker:
             except Exception:  # noqa: BLE001 - as above
                 log.exception("looking for missing keys failed")
                 more = False
-            self._wake.set()
+            self._wake()
             await asyncio.sleep(0.1 if more else SWEEP_EVERY_S)
 
-    async def _pause(self) -> None:
-        """Until poked; other processes ask, too, so never for long."""
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+
+async def _pause(wake: asyncio.Event) -> None:
+    """Until poked; other processes ask, too, so never for long."""
+    try:
+        async with asyncio.timeout(POLL_S):
+            await wake.wait()
+    except TimeoutError:
+        return
+    wake.clear()

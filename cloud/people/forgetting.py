@@ -7,6 +7,7 @@ for a fee; by whom is forgotten.
 
 from __future__ import annotations
 
+from cloud.booking.forgetting import forget as forget_bookings
 from cloud.people.accounts import Forget
 
-HOOKS: list[Forget] = []
+HOOKS: list[Forget] = [forget_bookings]

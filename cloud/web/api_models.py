@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kannuki.messages import Bytes, UnixSeconds
+from kannuki.messages import Bytes
 
 Secret = Field(pattern=r"^[A-Za-z0-9_-]{16,128}$", description="What follows # in a key link.")
 
@@ -13,15 +13,6 @@ class Request(BaseModel):
     """Every body: unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-class NewBooking(Request):
-    """A use of a room, [starts_at, ends_at) in Unix seconds."""
-
-    room_id: str = Field(min_length=1, max_length=32)
-    starts_at: UnixSeconds
-    ends_at: UnixSeconds
-    holder_name: str = Field(min_length=1, max_length=100)
 
 
 class KeyClaim(Request):

@@ -16,13 +16,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cloud.ical_events import MAX_FILE_BYTES
 from cloud.web.api_models import ProblemBody
 from cloud.web.body_limit import BodyLimit
+from cloud.web.book_api import book_routes, free_routes
 from cloud.web.carry_api import carry_routes
 from cloud.web.context import ApiContext, Site, SiteUrls
+from cloud.web.desk_booking_api import desk_booking_routes
+from cloud.web.desk_places_api import desk_places_routes
 from cloud.web.guards import WITH_COOKIES, SameOrigin, SecurityHeaders
 from cloud.web.http_problems import add_handlers
 from cloud.web.key_api import key_routes
 from cloud.web.key_pages import key_page_routes
 from cloud.web.limits import Limiter
+from cloud.web.payment_api import payment_routes
 from cloud.web.relay_api import relay_routes
 from cloud.web.sign_in_api import sign_in_routes
 from cloud.web.staff_api import staff_routes
@@ -38,7 +42,7 @@ _OPENAPI_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PRO
 
 Routes = Callable[[ApiContext], APIRouter]
 ROUTES: dict[Site, tuple[Routes, ...]] = {
-    Site.BOOK: (town_routes, sign_in_routes),
+    Site.BOOK: (town_routes, sign_in_routes, free_routes, book_routes),
     Site.KEY: (town_routes, key_routes, key_page_routes, relay_routes, carry_routes),
     Site.CONSOLE: (
         town_routes,
@@ -46,6 +50,9 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_people_routes,
         staff_routes,
         staff_key_routes,
+        free_routes,
+        desk_booking_routes,
+        desk_places_routes,
         relay_routes,
         carry_routes,
     ),
@@ -57,6 +64,11 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_people_routes,
         staff_routes,
         staff_key_routes,
+        free_routes,
+        book_routes,
+        payment_routes,
+        desk_booking_routes,
+        desk_places_routes,
     ),
 }
 
@@ -136,6 +148,8 @@ class _Nothing:
 
     town = ""
     key_page_url = "http://localhost/key"
+    signers = None
+    random_bytes = None
 
 
 _NOTHING = ApiContext(

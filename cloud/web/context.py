@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from cloud.booking.payments import Providers, providers
 from cloud.people.relying_party import RelyingParty
 from cloud.relay import RelayHub
 from cloud.service import TownService
@@ -45,6 +46,7 @@ class ApiContext:
     """`poke` wakes the outbox; `staff_secret`, at least 16 bytes, is the machine's.
 
     `sign_in`: the town at its sign-in providers; None where residents cannot sign in.
+    `payments`: the ways to pay.
     """
 
     service: TownService
@@ -55,3 +57,4 @@ class ApiContext:
     limiter: Limiter
     urls: SiteUrls = field(default_factory=SiteUrls)
     sign_in: RelyingParty | None = None
+    payments: Providers = field(default_factory=providers)

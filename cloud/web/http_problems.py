@@ -7,6 +7,7 @@ import logging
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from cloud.problems import Problem
@@ -27,6 +28,10 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
         return answer(problem)
+
+    @app.exception_handler(StaleDataError)
+    async def on_stale(_request: Request, _error: StaleDataError) -> JSONResponse:
+        return answer(Problem("CHANGED_MEANWHILE"))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

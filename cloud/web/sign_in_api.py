@@ -34,7 +34,7 @@ Decides cookies, redirects and what an attempt needs; who somebody is decides cl
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -58,7 +58,7 @@ from cloud.web.limits import SIGN_IN
 
 _PROVIDER = Path(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
 _TO = Query(default="/", max_length=2000)
-_ANSWER = Query(default=None, max_length=4000)
+_Answer = Annotated[str | None, Query(max_length=4000)]
 FRESH_S = 900  # a change of who may sign in wants somebody who was here a moment ago
 _REDIRECT: dict[int | str, dict[str, Any]] = {303: {"description": "Go on in the browser."}}
 
@@ -91,8 +91,8 @@ def sign_in_routes(context: ApiContext) -> APIRouter:
     """Routes under /v1/sign-in, /v1/sign-out and /v1/me."""
     router = APIRouter()
     _told(router, context)
-    _begun(router, context)
     _came_back(router, context)
+    _begun(router, context)  # its path takes any name that is left
     _own_account(router, context)
     _own_links(router, context)
     _own_sessions(router, context)
@@ -213,10 +213,10 @@ def _came_back(router: APIRouter, context: ApiContext) -> None:
     @router.get("/v1/sign-in/callback", **options)
     async def callback(
         request: HttpRequest,
-        state: str | None = _ANSWER,
-        code: str | None = _ANSWER,
-        iss: str | None = _ANSWER,
-        error: str | None = _ANSWER,
+        state: _Answer = None,
+        code: _Answer = None,
+        iss: _Answer = None,
+        error: _Answer = None,
     ) -> Response:
         """Back from a provider that names itself in its answer."""
         return await finish(request, None, state, code, iss, error)
@@ -225,10 +225,10 @@ def _came_back(router: APIRouter, context: ApiContext) -> None:
     async def own_callback(
         request: HttpRequest,
         provider: str = _PROVIDER,
-        state: str | None = _ANSWER,
-        code: str | None = _ANSWER,
-        iss: str | None = _ANSWER,
-        error: str | None = _ANSWER,
+        state: _Answer = None,
+        code: _Answer = None,
+        iss: _Answer = None,
+        error: _Answer = None,
     ) -> Response:
         """Back from a provider that does not: its callback is its own."""
         return await finish(request, provider, state, code, iss, error)

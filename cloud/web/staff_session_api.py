@@ -66,6 +66,7 @@ from cloud.web.limits import SECRET, SIGN_IN
 
 FRESH_S = 900
 _ID = Path(pattern=r"^[0-9a-f]{24}$")
+_STAFF = Path(pattern=r"^[0-9a-f]{24}$")  # one object for each name: FastAPI keeps the first
 _BASE64URL = r"^[A-Za-z0-9_-]*$"
 _Invite = Field(default=None, pattern=r"^[A-Za-z0-9_-]{43}$")
 
@@ -372,7 +373,7 @@ def _people_routes(router: APIRouter, context: ApiContext) -> None:
 
     @router.post("/people/{staff_id}/invite")
     def invite_again(
-        asked: InviteAgain, staff_id: str = _ID, who: Principal = manager
+        asked: InviteAgain, staff_id: str = _STAFF, who: Principal = manager
     ) -> dict[str, Any]:
         """A new link, for a lost passkey; the old link dies."""
         now = service.clock()
@@ -417,7 +418,7 @@ def _changing_routes(router: APIRouter, context: ApiContext) -> None:
 
     @router.post("/people/{staff_id}/grants")
     def change_grants(
-        asked: NewGrants, staff_id: str = _ID, who: Principal = manager
+        asked: NewGrants, staff_id: str = _STAFF, who: Principal = manager
     ) -> dict[str, Any]:
         """Other roles, from now on."""
         with service.database.write() as session:
@@ -426,7 +427,7 @@ def _changing_routes(router: APIRouter, context: ApiContext) -> None:
             return staff.line(session, member, service.clock())
 
     @router.post("/people/{staff_id}/suspend")
-    def suspend(staff_id: str = _ID, who: Principal = manager) -> dict[str, Any]:
+    def suspend(staff_id: str = _STAFF, who: Principal = manager) -> dict[str, Any]:
         """End what somebody may do, and every session, at once."""
         with service.database.write() as session:
             member = staff.find(session, staff_id)
@@ -434,7 +435,7 @@ def _changing_routes(router: APIRouter, context: ApiContext) -> None:
             return staff.line(session, member, service.clock())
 
     @router.post("/people/{staff_id}/restore")
-    def restore(staff_id: str = _ID, who: Principal = manager) -> dict[str, Any]:
+    def restore(staff_id: str = _STAFF, who: Principal = manager) -> dict[str, Any]:
         """Take a suspension back."""
         with service.database.write() as session:
             member = staff.find(session, staff_id)

@@ -1,4 +1,4 @@
-"""The town as anyone may see it: rooms, when they are taken, booking without an account.
+"""The town as anyone may see it: rooms, and when they are taken.
 
 Occupancy names nobody.
 """
@@ -9,8 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from cloud import bookings, keylinks, reports
-from cloud.web.api_models import NewBooking
+from cloud import bookings, reports
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited
 
@@ -56,24 +55,5 @@ def town_routes(context: ApiContext) -> APIRouter:
                 raise bookings.unknown_room(session)
             taken = bookings.overlapping(session, room_id, starts, ends)
             return [{"starts_at": b.starts_at, "ends_at": b.ends_at} for b in taken]
-
-    @router.post("/v1/bookings", status_code=201)
-    def book(wanted: NewBooking) -> dict[str, Any]:
-        """Book a room; the key link is told only now."""
-        now = service.clock()
-        with service.database.write() as session:
-            booking = bookings.create(
-                session, service.signers, service.random_bytes, now, **wanted.model_dump()
-            )
-            secret = keylinks.new_link(session, service.signers, booking, service.random_bytes, now)
-        context.poke()
-        return {
-            "booking_id": booking.booking_id,
-            "room_id": booking.room_id,
-            "starts_at": booking.starts_at,
-            "ends_at": booking.ends_at,
-            "key_link": service.key_link(secret),
-            "key_from": max(now, booking.starts_at - 600 - keylinks.RELEASED_BEFORE_S),
-        }
 
     return router

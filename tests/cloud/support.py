@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
@@ -14,7 +16,8 @@ from nacl.signing import SigningKey, VerifyKey
 
 from cloud import bookings, keysets
 from cloud.calendar import read_calendar
-from cloud.database import open_database
+from cloud.database import Database, migrate, open_database
+from cloud.database import database_url as url_of
 from cloud.importing import ImportReport, import_calendar
 from cloud.keyfiles import OPERATIONAL, PURPOSES, KeyFile, key_path, new_key, read_key, write_key
 from cloud.keyring.worker import KeySteps
@@ -194,11 +197,24 @@ def make_keys(folder: Path, town: str = TOWN, issued_at: int = START - 86_400) -
     return roots
 
 
+@cache
+def _empty_tables() -> bytes:
+    """A SQLite file with our tables and no town: laid out once, for migrating takes its time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        database = Database(url_of(str(path)))
+        migrate(database)
+        database.close()
+        return path.read_bytes()
+
+
 @contextmanager
 def open_town(folder: Path, hung: int = 3, database_url: str = "") -> Iterator[Town]:
     """A town of its own with `hung` locks; in SQLite unless told otherwise."""
     roots = make_keys(folder / "keys")
     clock = Clock()
+    if not database_url:
+        (folder / "town.db").write_bytes(_empty_tables())
     database = open_database(database_url or str(folder / "town.db"), TOWN)
     service = open_service(TOWN, database, folder / "keys", clock, "https://key.example/open")
     town = Town(service, clock, folder, roots)

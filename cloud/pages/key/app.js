@@ -9,7 +9,7 @@ import { handOver } from "./handover.js";
 import * as state from "./state.js";
 import { openStore } from "./store.js";
 import { createView } from "./view.js";
-import { cardOf, collect, linkOf, refresh, REFRESH_EVERY_S, secretOf } from "./wallet.js";
+import { cardOf, collect, linkOf, refresh, REFRESH_EVERY_S, secretOf, wordsOf } from "./wallet.js";
 import { wakeWorker, startWorker } from "./worker.js";
 import { BluetoothLink, support } from "../protocol/bluetooth.js";
 import { attempt } from "../protocol/opening.js";
@@ -364,6 +364,7 @@ async function describeDoor() {
   let door = {};
   try {
     door = await call("GET", `/v1/doors/${situation.doorId}`);
+    door.words = wordsOf(door);
   } catch (error) {
     if (!(error instanceof Offline || error instanceof ApiProblem)) throw error;
   }

@@ -288,7 +288,7 @@ function toldAfter({ attempt, explained }, key, now) {
 }
 
 /** A room's name by language where the town has one, else as it is. */
-const nameOf = ({ room, words }) => words?.room ?? room;
+const nameOf = ({ room, words }) => (words?.room?.ja ? words.room : room);
 
 const TONES = { BUSY: "wait", RELAY_BUSY: "wait", EXPIRED: "calm", ALREADY_OPEN: "good" };
 

@@ -23,6 +23,7 @@
  *             town          what carrying.js offers; null or absent: nothing is brought or carried
  *             confirm       ask for the bolt until it has moved (default: not on a relayed link)
  *             errands       carry documents and records after an opening (default: the same)
+ *             errandsWithinMs   how long the link is kept for that (default: 5 s)
  *             signal        AbortSignal: hang up
  *             now()         milliseconds that never run backwards; sleep(ms); random(n): for tests
  *
@@ -79,6 +80,7 @@ const NOTHING = {
 export async function attempt(link, credential, command, options = {}) {
   const { town = null, signal, onProgress = () => {} } = options;
   const { confirm = !link.relayed, errands = !link.relayed } = options;
+  const { errandsWithinMs = ERRANDS_WITHIN_MS } = options;
   const hangUp = () => link.close();
   signal?.addEventListener("abort", hangUp, { once: true });
   const end = () => {
@@ -103,7 +105,7 @@ export async function attempt(link, credential, command, options = {}) {
     return { ...result, after: Promise.resolve(carrying.nothingCarried()) };
   }
   onProgress("carry");
-  const carried = carrying.runErrands(conversation, result, town, ERRANDS_WITHIN_MS);
+  const carried = carrying.runErrands(conversation, result, town, errandsWithinMs);
   return { ...result, after: carried.finally(end) };
 }
 

@@ -1,0 +1,1 @@
+"""Tests of cloud/people, and of the endpoints that belong to it."""
