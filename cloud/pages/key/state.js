@@ -375,7 +375,7 @@ function rightKey(situation, doorId, key, now) {
     (each) => doorId && each.id !== key.id && opens(each, doorId) && phaseOf(each, now) === OPEN,
   );
   if (usable) return [{ do: "switch", id: usable.id, room: nameOf(usable) }];
-  return key.howToFind ? [{ do: "find" }] : [];
+  return key.howToFind || key.address ? [{ do: "find" }] : [];
 }
 
 function lastResorts(key, code) {
