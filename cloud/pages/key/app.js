@@ -72,7 +72,7 @@ const recordNow = () => records.get(current()?.id);
 // ---- presses
 
 const act = {
-  claim: () => (situation.claim.phase === "working" ? null : claim()),
+  claim: () => (situation.claim.phase === "working" ? null : report(claim())),
   press: () => open("unlock"),
   lock: () => open("lock"),
   openBy: (way) => open("unlock", way),
@@ -92,17 +92,19 @@ const act = {
 
 async function claim() {
   dispatch({ kind: "claiming" });
+  let record;
   try {
-    const record = await collect(store, call, secret, now());
-    hold(record);
-    dropFragment();
-    dispatch({ kind: "claimed", key: cardOf(record), at: now() });
-    focusHeading();
-    await navigator.storage?.persist?.();
-    await prefetch(store, [record], now());
+    record = await collect(store, call, secret, now());
   } catch (error) {
     dispatch({ kind: "refused", ...told(error) });
+    return;
   }
+  hold(record);
+  dropFragment();
+  dispatch({ kind: "claimed", key: cardOf(record), at: now() });
+  focusHeading();
+  report(navigator.storage?.persist?.());
+  await prefetch(store, [record], now());
 }
 
 /** {code, texts} of what went wrong with the town; a fault of ours is told as one and goes up. */
@@ -140,7 +142,9 @@ async function tryDoor(credential, record, way, command) {
   const town = way === "bluetooth" ? townFor(store, record, lockId, situation.can.network) : null;
   const onProgress = (step) => dispatch({ kind: "progress", step });
   try {
-    return await attempt(linkTo(way, lockId, record), credential, COMMANDS[command][way], { town, onProgress });
+    return await attempt(linkTo(way, lockId, record), credential, COMMANDS[command][way], {
+      town, onProgress, signal: carrying.signal,
+    });
   } catch (error) {
     dispatch({ kind: "outcome", result: { code: "FAULT", granted: false }, at: now() });
     throw error;
@@ -208,11 +212,11 @@ async function toClipboard(text) {
 }
 
 function copyMarked(text) {
-  const field = h("textarea", { class: "visually-hidden", readonly: true, "aria-hidden": "true" }, text);
-  (document.querySelector("dialog[open]") ?? document.body).append(field);
-  field.select();
+  const letters = h("textarea", { class: "visually-hidden", readonly: true, "aria-hidden": "true" }, text);
+  (document.querySelector("dialog[open]") ?? document.body).append(letters);
+  letters.select();
   const done = document.execCommand("copy");
-  field.remove();
+  letters.remove();
   return done;
 }
 
@@ -301,7 +305,7 @@ async function loadKeys() {
 /** A link in the address: a key that is held already is shown, a new one is offered. */
 async function takeLink() {
   secret = secretOf(location.hash);
-  if (secret === null) return;
+  if (secret === null) return situation.secret ? dispatch({ kind: "unlinked" }) : null;
   const link = await linkOf(secret);
   const held = [...records.values()].find((record) => record.link === link);
   if (!held) return dispatch({ kind: "linked" });
