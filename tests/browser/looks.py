@@ -97,7 +97,8 @@ _NOT_WALKED = """() => {
     + '[tabindex]:not([tabindex="-1"])';
   const sameGroup = (node) => node.type === 'radio'
     && document.querySelector(`[type=radio][name="${node.name}"][data-walked]`);
-  const left = [...document.querySelectorAll(controls)].filter((node) => !node.disabled
+  const root = [...document.querySelectorAll('dialog:modal')].at(-1) ?? document;
+  const left = [...root.querySelectorAll(controls)].filter((node) => !node.disabled
     && node.checkVisibility({ visibilityProperty: true }) && node.tabIndex >= 0
     && !node.closest('[inert]') && node.dataset.walked === undefined && !sameGroup(node));
   document.querySelectorAll('[data-walked]').forEach((node) => delete node.dataset.walked);
