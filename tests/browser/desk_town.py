@@ -26,16 +26,19 @@ from cloud.booking.lifecycle import Asked, Office
 from cloud.booking.payments import providers
 from cloud.booking.policy import read_policy
 from cloud.booking.terms import Booker, Wanted
-from cloud.models import Account, Booking, Facility, Room
+from cloud.keylinks import lock_key
+from cloud.models import Account, Booking, Facility, Lock, Room
+from cloud.models import Credential as StoredCredential
 from cloud.people import staff
 from cloud.people.accounts import CONSENT_VERSION
 from cloud.people.principals import Grant, machine
 from cloud.relay import RelayHub
+from cloud.trust import gateway_file
 from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext, SiteUrls
 from cloud.web.limits import Limiter
-from cloud.trust import gateway_file
 from kannuki.messages import LockState, Message
+from protocol import session as session_codes
 from protocol.holder import Credential
 from tests.browser.book_town import CENTER, FIND
 from tests.browser.key_town import KeyTown, _Server
@@ -51,6 +54,16 @@ class FirstOfThree(Street):
     def keeper(self) -> Credential:
         given = next(g for g in gateway_file(self.service, "gw-1").locks if g.lock_id == LOCK)
         return Credential(given.token, {given.lock_id: given.proof_key})
+
+    def opens_for(self, booking_id: str) -> None:
+        """The resident of a booking opens the door at it, and the record comes home."""
+        with self.service.database.read() as opened:
+            query = select(StoredCredential).where(StoredCredential.booking_id == booking_id)
+            stored = opened.scalars(query.where(StoredCredential.revoked_at.is_(None))).one()
+            lock = lock_key(opened.get_one(Lock, LOCK))
+        proof_key = self.service.vault.proof_key(lock, stored.raw_token)
+        assert self.tries(Credential(stored.raw_token, {LOCK: proof_key})) == session_codes.OK
+        assert self.fetch() > 0
 
 
 MEETING, TATAMI, MUSIC = "room-1", "room-2", "room-3"
@@ -82,8 +95,12 @@ class DeskTown(KeyTown):
             begins = _slot(now) + begins_in_s
             wanted = Wanted(room_id, begins, begins + lasts_s, more.pop("people", 6), category)
             booker = Booker(by="account:a1", account_id=self._account(session), name=name)
-            asked = Asked(name, more.pop("contact", "090-1234-5678"), more.pop("purpose", ""), **more)
-            booking_id = lifecycle.book(session, office, booker, wanted, asked, now).booking.booking_id
+            asked = Asked(
+                name, more.pop("contact", "090-1234-5678"), more.pop("purpose", ""), **more
+            )
+            booking_id = lifecycle.book(
+                session, office, booker, wanted, asked, now
+            ).booking.booking_id
         self.settle()
         return booking_id
 
@@ -106,9 +123,10 @@ class DeskTown(KeyTown):
     def tell_lock(self, lock_id: str, **state: Any) -> None:
         """A gateway brings news of a lock."""
         now = self.service.clock()
+        seen_at = state.get("seen_at", now - 20)
         said: dict[str, Any] = {
-            "reachable": True, "seen_at": now - 20, "bolt": "locked", "door": "closed",
-            "time_lo": now - 2, "time_hi": now + 2, "keyset_version": 1, "head_seq": 12,
+            "reachable": True, "seen_at": seen_at, "bolt": "locked", "door": "closed",
+            "time_lo": seen_at - 2, "time_hi": seen_at + 2, "keyset_version": 1, "head_seq": 12,
             "acked_seq": 12,
         }  # fmt: skip
         with self.service.database.write() as session:
@@ -170,7 +188,9 @@ async def desk_town(folder: Path) -> AsyncIterator[DeskTown]:
             town.hang(number)
         running = DeskTown(town, FirstOfThree(town), key, console=console)
         tell_time(running.street)
-        async with _serving(running, listener, SiteUrls(f"http://book.localhost:{port}", key, console)):
+        async with _serving(
+            running, listener, SiteUrls(f"http://book.localhost:{port}", key, console)
+        ):
             running.gateway(online=True)
             running.tell_lock("aaaaaaaa")
             yield running
@@ -180,9 +200,13 @@ def _lend(town: Any) -> None:
     """Two houses, under a policy."""
     with town.service.database.write() as session:
         house = session.get(Facility, (TOWN, "main"))
-        house.names = json.dumps({"ja": "中央公民館", "ja-simple": "ちゅうおう こうみんかん", "en": "Central hall"})
+        house.names = json.dumps(
+            {"ja": "中央公民館", "ja-simple": "ちゅうおう こうみんかん", "en": "Central hall"}
+        )
         house.phone = "0460-00-0000"
-        east = places.add_facility(session, "east", {"ja": "東会館", "en": "East house"}, town.clock())
+        east = places.add_facility(
+            session, "east", {"ja": "東会館", "en": "East house"}, town.clock()
+        )
         session.get_one(Room, (TOWN, MUSIC)).facility_id = "east"
         for room in session.scalars(select(Room)):
             room.find, room.capacity = places.words(FIND), 40
