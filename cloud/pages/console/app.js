@@ -4,11 +4,11 @@
 // started (polling). Sections keep what a person typed in `desk.kept(route)`, so that changing the
 // language, which draws anew, loses nothing.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { loading, problemBox } from "/shared/parts.js";
-import { startShell } from "/shared/shell.js";
-import { t } from "/shared/texts.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { loading, problemBox } from "../shared/parts.js";
+import { startShell } from "../shared/shell.js";
+import { t } from "../shared/texts.js";
 
 import * as alarms from "./alarms.js";
 import * as approvals from "./approvals.js";

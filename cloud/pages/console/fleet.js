@@ -1,10 +1,10 @@
 // The locks: last contact, clock, papers. What nobody tells is called unknown.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { badge, note } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
-import { ago, clock } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { badge, note } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
+import { ago, clock } from "../shared/time.js";
 
 import { clockWords, paperWords, troubled } from "./fleet_state.js";
 import { table } from "./table.js";

@@ -1,10 +1,10 @@
 // The slip for somebody without a smartphone: the number of their keypad, when and where. Printed.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { field, icon, note, problemBox } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { dayAndClock, span } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { field, icon, note, problemBox } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { dayAndClock, span } from "../shared/time.js";
 
 import { routeTo } from "./routes.js";
 

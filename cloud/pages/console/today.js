@@ -1,10 +1,10 @@
 // Today: what needs somebody first, then every house with its rooms, doors and uses.
 
-import { ApiProblem, Offline, call, settled } from "/shared/api.js";
-import { h, replace, setText } from "/shared/dom.js";
-import { badge, busy, field, loading, note, problemBox } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
-import { addDays, ago, clock, day, dayKey, dayStart, hours, iso } from "/shared/time.js";
+import { ApiProblem, Offline, call, settled } from "../shared/api.js";
+import { h, replace, setText } from "../shared/dom.js";
+import { badge, busy, field, loading, note, problemBox } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
+import { addDays, ago, clock, day, dayKey, dayStart, hours, iso } from "../shared/time.js";
 
 import { poll } from "./poll.js";
 import { maySomewhere } from "./rights.js";
