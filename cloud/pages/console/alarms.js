@@ -1,9 +1,9 @@
 // Alarms: what happened, how often, who has seen it and who has seen to it.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { ask, badge, field } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { ask, badge, field } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
 
 import { maySomewhere } from "./rights.js";
 import { timeOf } from "./times.js";

@@ -4,11 +4,11 @@
 // started (polling). Sections keep what a person typed in `desk.kept(route)`, so that changing the
 // language, which draws anew, loses nothing.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { loading, problemBox } from "/shared/parts.js";
-import { startShell } from "/shared/shell.js";
-import { t } from "/shared/texts.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { loading, problemBox } from "../shared/parts.js";
+import { startShell } from "../shared/shell.js";
+import { t } from "../shared/texts.js";
 
 import * as alarms from "./alarms.js";
 import * as approvals from "./approvals.js";
@@ -27,6 +27,7 @@ import { parseRoute, routeTo } from "./routes.js";
 import * as signIn from "./sign_in.js";
 import * as slip from "./slip.js";
 import * as today from "./today.js";
+import { noteTime } from "./when.js";
 
 const SECTIONS = { today, book, approvals, groups, closed, alarms, fleet, audit, effect, people };
 const OTHERS = { bookings: booking, slip, me };
@@ -198,6 +199,7 @@ async function start() {
   try {
     const [town] = await Promise.all([call("GET", "/v1/town"), desk.enter()]);
     desk.town = town.name;
+    noteTime(town.now);
   } catch (error) {
     replace(desk.shell.main, problemBox(error));
     return;

@@ -1,10 +1,10 @@
 // What the rules left to a person: the oldest first, with the reasons of the rules.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { ask, facts, field, yen } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { ago, span } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { ask, facts, field, yen } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { ago, span } from "../shared/time.js";
 
 import { may } from "./rights.js";
 import { routeTo } from "./routes.js";

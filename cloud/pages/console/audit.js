@@ -1,10 +1,10 @@
 // The record: what locks wrote, and what staff did. Search, pages, a file for Excel.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { badge, field, note, problemBox } from "/shared/parts.js";
-import { lang, t, theirs } from "/shared/texts.js";
-import { clock, day } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { badge, field, note, problemBox } from "../shared/parts.js";
+import { lang, t, theirs } from "../shared/texts.js";
+import { clock, day } from "../shared/time.js";
 
 import { EVENTS, fresh, questionOf, resultsOf } from "./audit_state.js";
 import { actionWords, resultWords } from "./booking.js";

@@ -1,6 +1,6 @@
 // The question to the record, between the form and the address of the service. Pure.
 
-import { addDays, dayKey, dayStart } from "/shared/time.js";
+import { addDays, dayKey, dayStart } from "../shared/time.js";
 
 export const EVENTS = ["LockOperation", "LockOperationError", "DoorLockAlarm", "DoorState", "PinAttempt", "Keypad", "Boot", "Time", "StatusList", "Keyset", "Config", "Gap"];
 const RESULTS = {

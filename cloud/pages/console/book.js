@@ -2,11 +2,11 @@
 //
 // Free times first, then for whom, then what it costs: one page, filled from top to bottom.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { busy, facts, field, note, problemBox, yen } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { clock, day, dayKey, dayStart, lasting, span } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { busy, facts, field, note, problemBox, yen } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { clock, day, dayKey, dayStart, lasting, span } from "../shared/time.js";
 
 import { freshWish, startsOf, windowOf, wishBody } from "./book_state.js";
 import { linkBox, toBooking } from "./booking.js";

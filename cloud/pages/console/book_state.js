@@ -1,6 +1,6 @@
 // What a clerk fills in for somebody, and what becomes of it. Pure.
 
-import { dayKey } from "/shared/time.js";
+import { dayKey } from "../shared/time.js";
 
 const MOST_STARTS = 48;
 

@@ -1,10 +1,10 @@
 // One booking: whose it is, how it stands, what its lock knows, and everything a clerk does with it.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { alert, ask, badge, facts, field, note, yen } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { span } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { alert, ask, badge, facts, field, note, yen } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { span } from "../shared/time.js";
 
 import { deedsOf, knowledgeLine } from "./booking_state.js";
 import { openDoor } from "./open_door.js";

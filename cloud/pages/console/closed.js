@@ -1,10 +1,10 @@
 // Closed days of a house or one room.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { ask, field, problemBox } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { DAY_S, day, dayKey, dayStart } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { ask, field, problemBox } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { DAY_S, day, dayKey, dayStart } from "../shared/time.js";
 
 import { may } from "./rights.js";
 import { table } from "./table.js";

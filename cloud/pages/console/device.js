@@ -1,7 +1,7 @@
 // This computer's own key: made once, never exported, kept in IndexedDB. A staff key is wrapped for
 // it, so a copied answer of the service opens nothing.
 
-import { devicePublicKey, makeDeviceKey } from "/protocol/keywrap.js";
+import { devicePublicKey, makeDeviceKey } from "../protocol/keywrap.js";
 
 const DATABASE = "kannuki-desk", STORE = "keys", NAME = "device";
 

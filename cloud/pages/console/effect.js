@@ -1,10 +1,10 @@
 // Minutes saved: counts of this town times stated assumptions, next to the pilot's own totals.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { field, note, problemBox } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { dayKey, dayStart } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { field, note, problemBox } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { dayKey, dayStart } from "../shared/time.js";
 
 import { table } from "./table.js";
 import { now } from "./when.js";

@@ -1,10 +1,10 @@
 // The locks: last contact, clock, papers. What nobody tells is called unknown.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { badge, note } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
-import { ago, clock } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { badge, note } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
+import { ago, clock } from "../shared/time.js";
 
 import { clockWords, paperWords, troubled } from "./fleet_state.js";
 import { table } from "./table.js";
@@ -21,7 +21,7 @@ export async function show(main, desk) {
     h("p", {}, t(bad ? "desk.fleet.troubled" : "desk.fleet.all_well", { n: bad, all: fleet.locks.length })),
     table({
       caption: t("desk.nav.fleet"),
-      columns: ["room", "door", "contact", "clock", "battery", "list", "keyset", "config", "firmware", "journal"].map((each) => t(`desk.fleet.${each}`)),
+      columns: ["room", "door", "contact", "clock", "papers", "journal", "device"].map((each) => t(`desk.fleet.${each}`)),
       rows: fleet.locks.map(lockRow), empty: t("desk.fleet.none"),
     }),
     note("info", t("desk.fleet.unknown_words")),
@@ -43,12 +43,15 @@ function lockRow(lock) {
     lock.contact === "never" ? badge("wait", t("desk.never"))
       : h("span", {}, lock.contact === "now" ? badge("good", t("ui.now")) : badge("warn", ago(lock.last_contact, now())), " ", h("span", { class: "small soft" }, timeOf(lock.last_contact))),
     time.kind ? badge(time.kind, t(time.code, time.params)) : unknown(),
-    lock.battery === null ? unknown() : lock.battery,
-    [paper(lock.list), lock.list.newest_issued_at !== null && h("div", { class: "small soft" }, t("desk.fleet.issued", { time: timeOf(lock.list.newest_issued_at) }))],
-    paper(lock.keyset), paper(lock.config),
-    lock.firmware === null ? unknown() : lock.firmware,
+    h("dl", { class: "pairs" }, ["list", "keyset", "config"].map((each) => pair(t(`desk.fleet.${each}`), paper(lock[each]))),
+      lock.list.newest_issued_at !== null && pair("", h("span", { class: "small soft" }, t("desk.fleet.issued", { time: timeOf(lock.list.newest_issued_at) })))),
     lock.journal.head === null ? unknown() : h("span", { class: "number" }, t("desk.fleet.journal_words", { head: lock.journal.head, acked: lock.journal.acknowledged })),
+    h("dl", { class: "pairs" }, ["battery", "firmware"].map((each) => pair(t(`desk.fleet.${each}`), lock[each] ?? unknown()))),
   ];
+}
+
+function pair(name, what) {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, what));
 }
 
 function paper(held) {

@@ -1,10 +1,10 @@
 // Registered groups: who they are, what evidence the town was shown, until when it counts.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { ask, badge, field, problemBox } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
-import { DAY_S, addDays, day, dayKey, dayStart } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { ask, badge, field, problemBox } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
+import { DAY_S, addDays, day, dayKey, dayStart } from "../shared/time.js";
 
 import { may } from "./rights.js";
 import { table } from "./table.js";

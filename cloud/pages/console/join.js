@@ -1,9 +1,9 @@
 // Somebody new opens their invitation and makes a passkey. The secret came behind # and leaves the
 // address at once; it is used up by the passkey.
 
-import { h, replace } from "/shared/dom.js";
-import { busy, field, icon, note, problemBox } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
+import { h, replace } from "../shared/dom.js";
+import { busy, field, icon, note, problemBox } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
 
 import { canPasskeys, register } from "./passkey.js";
 

@@ -1,10 +1,10 @@
 // One's own passkeys and signed-in devices.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { ask, badge, busy, field, problemBox } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
-import { day } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { ask, badge, busy, field, problemBox } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
+import { day } from "../shared/time.js";
 
 import { register, signIn } from "./passkey.js";
 import { table } from "./table.js";

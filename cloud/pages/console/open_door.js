@@ -1,18 +1,18 @@
 // A clerk opens a door for somebody: with a reason, a deliberate press, and the staff key of this
 // computer. The service only passes messages on; it could not open the door by itself.
 
-import { call } from "/shared/api.js";
-import { h, replace, setText } from "/shared/dom.js";
-import { field, note, problemWords } from "/shared/parts.js";
-import { has, t, theirs } from "/shared/texts.js";
-import { clock } from "/shared/time.js";
-import { BluetoothLink, support } from "/protocol/bluetooth.js";
-import { toBase64url } from "/protocol/bytes.js";
-import { FetchTown } from "/protocol/carrying.js";
-import { credentialOf } from "/protocol/keywrap.js";
-import { attempt } from "/protocol/opening.js";
-import { RelayLink } from "/protocol/relay.js";
-import { COMMAND_UNLOCK, COMMAND_UNLOCK_REMOTE } from "/protocol/session.js";
+import { call } from "../shared/api.js";
+import { h, replace, setText } from "../shared/dom.js";
+import { field, note, problemWords } from "../shared/parts.js";
+import { has, t, theirs } from "../shared/texts.js";
+import { clock } from "../shared/time.js";
+import { BluetoothLink, support } from "../protocol/bluetooth.js";
+import { toBase64url } from "../protocol/bytes.js";
+import { FetchTown } from "../protocol/carrying.js";
+import { credentialOf } from "../protocol/keywrap.js";
+import { attempt } from "../protocol/opening.js";
+import { RelayLink } from "../protocol/relay.js";
+import { COMMAND_UNLOCK, COMMAND_UNLOCK_REMOTE } from "../protocol/session.js";
 
 import { bookingWords } from "./booking.js";
 import { deviceKey } from "./device.js";

@@ -3,8 +3,8 @@
 // The service sends options as JSON and takes the answer's JSON; bytes travel as base64url. Nothing
 // here decides who somebody is. A person who closes the browser's own window gets a sentence, too.
 
-import { call } from "/shared/api.js";
-import { t } from "/shared/texts.js";
+import { call } from "../shared/api.js";
+import { t } from "../shared/texts.js";
 
 import { creationOptions, credentialJson, requestOptions } from "./webauthn_json.js";
 

@@ -1,9 +1,9 @@
 // Who works for the town: invited, given roles, suspended. For managers of the whole town.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { ask, badge, field } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { ask, badge, field } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
 
 import { linkBox } from "./booking.js";
 import { afresh } from "./me.js";

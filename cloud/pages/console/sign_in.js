@@ -1,8 +1,8 @@
 // The door of the desk: one button.
 
-import { h, replace } from "/shared/dom.js";
-import { busy, icon, note, problemBox } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
+import { h, replace } from "../shared/dom.js";
+import { busy, icon, note, problemBox } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
 
 import { canPasskeys, signIn } from "./passkey.js";
 

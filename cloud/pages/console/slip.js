@@ -1,10 +1,10 @@
 // The slip for somebody without a smartphone: the number of their keypad, when and where. Printed.
 
-import { call } from "/shared/api.js";
-import { h, replace } from "/shared/dom.js";
-import { field, icon, note, problemBox } from "/shared/parts.js";
-import { t, theirs } from "/shared/texts.js";
-import { dayAndClock, span } from "/shared/time.js";
+import { call } from "../shared/api.js";
+import { h, replace } from "../shared/dom.js";
+import { field, icon, note, problemBox } from "../shared/parts.js";
+import { t, theirs } from "../shared/texts.js";
+import { dayAndClock, span } from "../shared/time.js";
 
 import { routeTo } from "./routes.js";
 
@@ -13,7 +13,7 @@ export async function show(main, desk, route) {
   const [booking, keys] = await Promise.all([call("GET", `/v1/staff/bookings/${id}`), call("GET", `/v1/staff/bookings/${id}/keys`)]);
   const kept = desk.kept(route, () => ({ holderId: keys.holders[0]?.holder_id ?? "", told: null }));
   const heading = h("h1", { class: "no-print" }, t("desk.slip.title"));
-  const paper = h("div", {});
+  const paper = h("div", { class: "stack" });
   const holder = h("select", { value: kept.holderId, onchange: (event) => { kept.holderId = event.target.value; kept.told = null; draw(); } },
     keys.holders.map((each) => h("option", { value: each.holder_id }, each.name)));
   const draw = () => replace(paper, kept.told

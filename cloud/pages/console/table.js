@@ -1,7 +1,7 @@
 // A table that becomes cards on a phone: each cell then says which column it is of.
 
-import { h } from "/shared/dom.js";
-import { t } from "/shared/texts.js";
+import { h } from "../shared/dom.js";
+import { t } from "../shared/texts.js";
 
 /** `rows`: arrays of cells in the order of `columns`; the first names the row. `wide`: scrolls. */
 export function table({ caption, columns, rows, empty = t("desk.none"), numbers = [] }) {

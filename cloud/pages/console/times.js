@@ -1,6 +1,6 @@
 // Moments as the desk writes them: the time of day; of another day, the day as well.
 
-import { clock, day, dayKey } from "/shared/time.js";
+import { clock, day, dayKey } from "../shared/time.js";
 
 import { now } from "./when.js";
 

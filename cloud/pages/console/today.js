@@ -1,19 +1,22 @@
 // Today: what needs somebody first, then every house with its rooms, doors and uses.
 
-import { ApiProblem, Offline, settled } from "/shared/api.js";
-import { h, replace, setText } from "/shared/dom.js";
-import { badge, loading, problemBox } from "/shared/parts.js";
-import { t } from "/shared/texts.js";
-import { addDays, ago, clock, day, dayKey, dayStart, hours, iso } from "/shared/time.js";
+import { ApiProblem, Offline, call, settled } from "../shared/api.js";
+import { h, replace, setText } from "../shared/dom.js";
+import { badge, busy, field, loading, note, problemBox } from "../shared/parts.js";
+import { t } from "../shared/texts.js";
+import { addDays, ago, clock, day, dayKey, dayStart, hours, iso } from "../shared/time.js";
 
 import { poll } from "./poll.js";
+import { maySomewhere } from "./rights.js";
 import { routeTo } from "./routes.js";
-import { attentionLine, bookingBadges, counts, doorWords, narrowed, phase, stripPart, stripSpan } from "./today_state.js";
+import { attentionLine, bookingBadges, counts, doorWords, narrowed, nextFirst, phase, stripPart, stripSpan } from "./today_state.js";
 import { timeOf } from "./times.js";
 import { noteTime, now } from "./when.js";
 
 const EVERY_MS = 10_000;
 const LATE_S = 45;
+const IDLE_MS = 30 * 60_000; // a desk that nobody uses stops asking, so that its session can end
+const USING = ["pointerdown", "keydown", "pointermove"];
 const GONE = new Set(["cancelled", "declined", "expired"]);
 
 export async function show(main, desk, route) {
@@ -60,21 +63,65 @@ export async function show(main, desk, route) {
     setText(asOf, t(late ? "desk.today.as_of_late" : "desk.today.as_of", { time: clock(lastAt) }));
   };
 
-  replace(main, h("div", { class: "head" }, heading, asOf), trouble, tools, attention, list);
+  const finder = maySomewhere(desk.me, "booking.read") ? find(kept) : null;
+  replace(main, h("div", { class: "head" }, heading, asOf), trouble, attention, tools, finder, list);
   desk.shell.arrive(heading);
+  let usedAt = Date.now();
+  const idle = () => Date.now() - usedAt > IDLE_MS;
   const polling = poll({
     ask: (etag) => askToday(key, etag), told, failed, everyMs: EVERY_MS,
     timers: { set: (run, ms) => setTimeout(run, ms), clear: (timer) => clearTimeout(timer) },
-    looked: () => document.visibilityState === "visible",
+    looked: () => {
+      if (idle()) replace(trouble, note("wait", t("desk.today.paused")));
+      return document.visibilityState === "visible" && !idle();
+    },
   });
   const back = () => document.visibilityState === "visible" && polling.now();
+  const used = () => {
+    const was = idle();
+    usedAt = Date.now();
+    if (was) polling.now();
+  };
   document.addEventListener("visibilitychange", back);
+  for (const name of USING) document.addEventListener(name, used, { passive: true });
   const ages = setInterval(tellAge, 5000);
   return () => {
     polling.stop();
     clearInterval(ages);
     document.removeEventListener("visibilitychange", back);
+    for (const name of USING) document.removeEventListener(name, used);
   };
+}
+
+/** Somebody telephones: their booking by name, contact or number. */
+function find(kept) {
+  kept.find ??= { q: "", rows: null };
+  const found = h("div", {});
+  const q = h("input", { class: "input", type: "search", maxlength: "100", value: kept.find.q, oninput: (event) => { kept.find.q = event.target.value; } });
+  const go = h("button", { class: "button button-second", type: "submit" }, t("desk.search"));
+  const draw = () => replace(found, kept.find.rows && h("section", { class: "room", "aria-label": t("desk.find.results") },
+    kept.find.rows.length ? h("ul", { class: "uses" }, kept.find.rows.map(foundRow)) : h("p", { class: "room-empty", role: "status" }, t("desk.none"))));
+  draw();
+  return h("div", { class: "stack-s no-print" },
+    h("form", { class: "tools", role: "search", onsubmit: (event) => {
+      event.preventDefault();
+      busy(go, async () => {
+        try {
+          kept.find.rows = kept.find.q.trim() ? nextFirst(await call("GET", `/v1/staff/search?limit=40&q=${encodeURIComponent(kept.find.q.trim())}`), now()) : null;
+        } catch (error) {
+          replace(found, problemBox(error));
+          return;
+        }
+        draw();
+      });
+    } }, field({ id: "today-find", label: t("desk.find.label") }, q), go), found);
+}
+
+function foundRow(booking) {
+  return h("li", {}, h("a", { href: routeTo("bookings", booking.booking_id) },
+    h("time", { class: "use-time", datetime: iso(booking.starts_at) }, day(booking.starts_at), h("br"), hours(booking.starts_at, booking.ends_at)),
+    h("span", {}, h("span", { class: "use-name" }, booking.holder_name || t("desk.nameless")), ` ${booking.room}`),
+    h("span", { class: "use-badges" }, badge(booking.status === "confirmed" ? "good" : "", t(`desk.status.${booking.status}`)))));
 }
 
 /** One question; 304 means that nothing has changed since `etag`. */

@@ -77,3 +77,10 @@ export function attentionLine(item) {
   const kinds = { 3: "bad", 2: "warn", 1: "wait" };
   return { kind: kinds[item.severity] ?? "info", code: `desk.attention.${item.kind}`, item };
 }
+
+/** What goes on or comes next first, then what is over, the latest first. */
+export function nextFirst(bookings, now) {
+  const ahead = bookings.filter((each) => each.ends_at > now).sort((a, b) => a.starts_at - b.starts_at);
+  const over = bookings.filter((each) => each.ends_at <= now).sort((a, b) => b.starts_at - a.starts_at);
+  return [...ahead, ...over];
+}
