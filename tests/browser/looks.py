@@ -63,6 +63,13 @@ _SMALL_TARGETS = """(least) => {
     .map((node) => Math.round(area(node).height) + ' px: ' + node.outerHTML.slice(0, 160));
 }"""
 
+_FROM_THE_TOP = """() => {
+  document.body.tabIndex = -1;
+  document.body.focus({ preventScroll: true });
+  document.body.blur();
+  document.body.removeAttribute('tabindex');
+}"""
+
 _FOCUSED = """() => {
   const node = document.activeElement;
   if (!node || node === document.body || node === document.documentElement) return null;
@@ -170,11 +177,13 @@ class Stop:
 async def walk_by_keyboard(page: Page) -> list[Stop]:
     """Tab through the page; fails on a control that is not reached, not in sight, or whose focus
     nobody sees. Leaves the focus on nothing."""
-    await page.evaluate("document.activeElement?.blur()")
+    await page.evaluate(_FROM_THE_TOP)
     stops: list[Stop] = []
     for _ in range(MOST_STOPS):
         await page.keyboard.press("Tab")
         found = await page.evaluate(_FOCUSED)
+        if found is not None and found["number"] == len(stops) - 1:
+            continue  # a field for a date has several stops inside
         if found is None or found["number"] < len(stops):
             break
         assert found["ring"], f"{page.url}: nobody sees the focus on {found['name']}"

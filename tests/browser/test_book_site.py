@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
@@ -75,8 +76,7 @@ class Resident:
         await self.page.get_by_label("使う目的").fill("俳句の会")
         await self.page.get_by_role("button", name="予約する", exact=True).click()
         await expect(self.page.locator("h1")).to_have_text("予約できました")
-        row = self.town.rows(self.account_id)[-1]
-        return row.booking_id
+        return parse_qs(urlsplit(self.page.url).query)["id"][0]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -510,7 +510,7 @@ async def test_every_page_is_accessible_fits_and_can_be_walked(
     town.group(hanako.account_id, "みさき俳句会", 30)
     first = await hanako.book(day=TODAY, start="13:00", until="15:00")
     await hanako.hold(start="15:00", until="17:00")
-    held = town.rows(hanako.account_id)[-1].booking_id
+    (held,) = [r.booking_id for r in town.rows(hanako.account_id) if r.status == "held"]
     pages = {
         "search": ("/", {"facility": "main", "day": TUESDAY}),
         "reserve": ("/reserve/", {"hold": held}),
@@ -525,6 +525,7 @@ async def test_every_page_is_accessible_fits_and_can_be_walked(
     }
     for name, (path, query) in pages.items():
         await hanako.go(path, lang, **query)
+        await expect(page.locator(".countdown")).to_have_count(1 if name == "reserve" else 0)
         await check_looks(page, lang, f"book-{name}-{lang}")
     await hanako.go("/", lang, facility="main", day=TUESDAY)
     await page.locator(".window").first.click()
