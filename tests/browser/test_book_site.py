@@ -18,8 +18,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Playwright, expect
 
 from tests.browser import looks
-from tests.browser.book_town import TODAY, BookTown, at, book_town
+from tests.browser.book_town import TODAY, BookTown, at, book_town, furnish
 from tests.browser.chromium import DESKTOP_WIDTH, PHONE_WIDTH, Visitor, launch, welcome
+from tests.cloud.people.test_sign_in import open_sites
+from tests.cloud.support import open_town
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LANGUAGES = ("ja", "ja-simple", "en")
@@ -401,9 +403,7 @@ async def test_sign_in_page_leads_back_to_this_site_only(stranger: Resident, to:
     page = stranger.page
     await page.goto(stranger.town.address("/sign-in/", to=to, problem="SIGN_IN_EXPIRED"))
     await expect(page.get_by_role("alert")).to_have_text(words("ja", "SIGN_IN_EXPIRED"))
-    led = await page.evaluate(
-        "async (to) => (await import('/ways.js')).signInAt('card', to)", to
-    )
+    led = await page.evaluate("async (to) => (await import('/ways.js')).signInAt('card', to)", to)
     assert led == "/v1/sign-in/card?to=%2F"
 
 
@@ -428,6 +428,40 @@ async def test_without_a_signal_the_page_says_so_and_tries_again(stranger: Resid
     await page.get_by_role("button", name="もう一度試す").click()
     await expect(page.locator("#day-title")).to_have_text("12月15日（火）")
     await expect(stranger.window("第1会議室", "09:00–21:30")).to_be_visible()
+
+
+async def test_resident_signs_in_at_a_real_provider_and_out_again(
+    plain_browser: Browser, tmp_path: Path
+) -> None:
+    with open_town(tmp_path) as bare:
+        furnish(bare)
+        async with open_sites(bare) as (sites, _provider):
+            visitor = await welcome(plain_browser)
+            await sign_in_and_out(visitor.page, sites.book)
+            await visitor.context.close()
+    assert visitor.complaints == []
+
+
+async def sign_in_and_out(page: Page, origin: str) -> None:
+    card = page.get_by_role("link", name="マイナンバーカード（デジタル認証アプリ）").first
+    await page.goto(f"{origin}/my/?lang=ja")
+    await expect(card).to_have_accessible_description(re.compile("保存しません"))
+    await card.click()
+    await page.get_by_role("button", name="やめる").click()
+    await expect(page.get_by_role("alert")).to_have_text(words("ja", "SIGN_IN_DENIED"))
+
+    await card.click()
+    await page.get_by_role("button", name=re.compile("山田 花子")).click()
+    await expect(page.locator("h1")).to_have_text("私の予約")
+    await page.get_by_role("link", name="山田 花子").click()
+    known = page.locator("section", has_text="本人確認の強さ").first
+    await expect(known).to_contain_text("マイナンバーカードなどによる確かな確認")
+    await expect(known).to_contain_text(re.compile("町内にお住まい.*はい", re.DOTALL))
+
+    await page.get_by_role("button", name="サインアウト", exact=True).click()
+    await expect(page.get_by_role("link", name="サインイン")).to_be_visible()
+    await page.goto(f"{origin}/my/")
+    await expect(page.locator("h1")).to_have_text("サインイン")
 
 
 # --- search
@@ -503,9 +537,7 @@ async def tab_to(page: Page, wanted: Locator) -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-async def test_every_page_is_accessible_fits_and_can_be_walked(
-    hanako: Resident, lang: str
-) -> None:
+async def test_every_page_is_accessible_fits_and_can_be_walked(hanako: Resident, lang: str) -> None:
     town, page = hanako.town, hanako.page
     town.group(hanako.account_id, "みさき俳句会", 30)
     first = await hanako.book(day=TODAY, start="13:00", until="15:00")
