@@ -27,7 +27,7 @@ from cloud.models import (
 from kannuki import texts
 from protocol import audit, reasons
 
-_EVENTS = {
+EVENTS = {
     audit.BOOT: "Boot",
     audit.LOCK_OPERATION: "LockOperation",
     audit.LOCK_OPERATION_ERROR: "LockOperationError",
@@ -41,7 +41,7 @@ _EVENTS = {
     audit.PIN_ATTEMPT: "PinAttempt",
     audit.KEYPAD: "Keypad",
 }
-_CODES = {
+CODES = {
     audit.LOCK_OPERATION: {
         audit.OPERATION_LOCK: "lock",
         audit.OPERATION_UNLOCK: "unlock",
@@ -68,7 +68,7 @@ _CODES = {
     audit.KEYPAD: {audit.KEYPAD_CLEARED: "cleared"},
     audit.DOOR_STATE: {audit.DOOR_OPEN: "open", audit.DOOR_CLOSED: "closed"},
 }
-_PATHS = {
+PATHS = {
     audit.SOURCE_NONE: None,
     audit.SOURCE_HOLDER: "offline",
     audit.SOURCE_REMOTE: "relay",
@@ -121,7 +121,7 @@ def _audit_line(
     record: AuditRecord, booking_id: str | None, holder: str | None, room: str | None
 ) -> dict[str, Any]:
     refused = record.event == audit.LOCK_OPERATION_ERROR
-    result = _CODES.get(record.event, {}).get(record.code, str(record.code))
+    result = CODES.get(record.event, {}).get(record.code, str(record.code))
     return {
         "lock_id": record.lock_id,
         "room": room,
@@ -129,10 +129,10 @@ def _audit_line(
         "seq": record.seq,
         "time_lo": record.time_lo,
         "time_hi": record.time_hi,
-        "event": _EVENTS.get(record.event, f"Unknown{record.event}"),
+        "event": EVENTS.get(record.event, f"Unknown{record.event}"),
         "result": "refused" if refused else result,
         "reason": reasons.name(record.code) if refused else None,
-        "path": _PATHS.get(record.source, f"unknown-{record.source}"),
+        "path": PATHS.get(record.source, f"unknown-{record.source}"),
         "value": record.value,
         "subject": record.subject.hex() if record.subject else None,
         "who": {"booking_id": booking_id, "holder_name": holder} if booking_id else None,
@@ -266,12 +266,12 @@ def alarm_lines(session: Session, limit: int) -> list[dict[str, Any]]:
     query = select(Alarm).order_by(Alarm.last_at.desc(), Alarm.alarm_id).limit(limit)
     names = ("alarm_id", "kind", "device", "detail", "first_at", "last_at", "times")
     return [
-        {name: getattr(row, name) for name in names} | _meaning(row.kind)
+        {name: getattr(row, name) for name in names} | alarm_meaning(row.kind)
         for row in session.scalars(query)
     ]
 
 
-def _meaning(kind: str) -> dict[str, str]:
+def alarm_meaning(kind: str) -> dict[str, str]:
     """What an alarm says to staff; nothing for a kind of before."""
     if kind not in texts.codes():
         return {}

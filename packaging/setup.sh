@@ -2,13 +2,15 @@
 # Brings a clean Debian/Ubuntu to the point where `.venv/bin/kannuki` runs. Called by `make setup`.
 #
 #   packaging/setup.sh run     what `make demo` needs
-#   packaging/setup.sh test    the same, and what only tests need (a browser, Japanese letters)
+#   packaging/setup.sh test    the same, and what only tests need (a browser, Japanese letters, and
+#                              the npm packages of tests/browser)
 #
 # Decides: which system parts are missing, and whether the environment is stale (a stamp holds the
-# digest of the lock file, of pyproject.toml and of the interpreter).
+# digest of the lock file, of pyproject.toml and of the interpreter; another that of the npm lock).
 # Does not: start or stop any service, change anything outside this folder but the system parts it
-# installs, choose a package index (pip's own configuration and environment apply).
-# Exit codes: 0 ready, 2 wrong argument, 3 a system part is missing and could not be installed.
+# installs, choose a package index (the configuration and environment of pip and npm apply).
+# Exit codes: 0 ready, 1 pip or npm failed, 2 wrong argument, 3 a system part is missing and could
+# not be installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,6 +18,8 @@ WHEN="${1:-run}"
 VENV="${KANNUKI_VENV:-.venv}"
 LOCK=requirements/lock.txt
 STAMP="$VENV/.kannuki-setup"
+NODE_DIR=tests/browser/node
+NODE_STAMP="$NODE_DIR/node_modules/.kannuki-setup"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -118,6 +122,19 @@ install_packages() {
     "${pip[@]}" --no-deps --no-build-isolation -e .
 }
 
+node_digest() { cat "$NODE_DIR/package.json" "$NODE_DIR/package-lock.json" | sha256sum | cut -d' ' -f1; }
+
+# The lock has a hash for every package and no address: npm takes them from its own registry. No
+# package runs anything while it is installed.
+install_node_packages() {
+    say "installing the npm packages of $NODE_DIR"
+    "$VENV/bin/npm" --prefix "$NODE_DIR" ci --ignore-scripts --omit-lockfile-registry-resolved \
+        --no-audit --no-fund --loglevel=error >&2 || {
+        say "npm could not install what $NODE_DIR/package-lock.json lists"
+        exit 1
+    }
+}
+
 case "$WHEN" in run | test) ;; *) say "usage: packaging/setup.sh run|test"; exit 2 ;; esac
 command -v git >/dev/null || missing "git is missing" "sudo apt-get install -y git"
 PYTHON="$(find_python)"
@@ -131,4 +148,11 @@ if [ ! -x "$VENV/bin/kannuki" ] || [ "$(cat "$STAMP" 2>/dev/null || true)" != "$
     install_packages
     printf '%s' "$WANTED" >"$STAMP"
     say "ready: $VENV/bin/kannuki --help"
+fi
+if [ "$WHEN" = test ]; then
+    WANTED="$(node_digest)"
+    if [ "$(cat "$NODE_STAMP" 2>/dev/null || true)" != "$WANTED" ]; then
+        install_node_packages
+        printf '%s' "$WANTED" >"$NODE_STAMP"
+    fi
 fi

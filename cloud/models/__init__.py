@@ -17,6 +17,7 @@ from cloud.models.booking import (
     BookingHolder,
     CalendarSeries,
 )
+from cloud.models.desk import AlarmMark
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
 from cloud.models.facilities import MAIN, ClosedDay, Facility
 from cloud.models.fleet import GatewayRow, LockReport
@@ -60,6 +61,7 @@ __all__ = [
     "AccountLink",
     "Action",
     "Alarm",
+    "AlarmMark",
     "AuditRecord",
     "Base",
     "Booking",
@@ -81,18 +83,18 @@ __all__ = [
     "LockReport",
     "LockSettings",
     "MinIssuedAt",
+    "Passkey",
+    "PasskeyChallenge",
     "PaymentEntry",
     "PaymentEvent",
     "PaymentOrder",
-    "Passkey",
-    "PasskeyChallenge",
     "Room",
     "SeenHead",
     "Setting",
-    "StaffKey",
     "SignInAttempt",
     "StaffGrant",
     "StaffInvite",
+    "StaffKey",
     "StaffMember",
     "StatusHistory",
     "StatusOutbox",

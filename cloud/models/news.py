@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.models.base import Base, TownRow
@@ -12,6 +12,7 @@ class AuditRecord(TownRow, Base):
     """A record as the lock wrote it, and its decoded columns for asking."""
 
     __tablename__ = "audit_records"
+    __table_args__ = (Index("ix_audit_records_received", "town", "received_at"),)
 
     lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
     journal_epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

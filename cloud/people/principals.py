@@ -23,10 +23,13 @@ ROLES: dict[str, frozenset[str]] = {
             "door.read",
             "closed-day.change",
             "alarm.read",
+            "alarm.handle",
             "report.read",
         }
     ),
-    "technician": frozenset({"fleet.read", "door.read", "alarm.read", "lock.change"}),
+    "technician": frozenset(
+        {"fleet.read", "door.read", "alarm.read", "alarm.handle", "lock.change"}
+    ),
     "auditor": frozenset(
         {"booking.read", "audit.read", "action.read", "report.read", "alarm.read", "fleet.read"}
     ),

@@ -57,6 +57,13 @@ class PinSlip(Request):
     holder_id: str = Field(default="", max_length=24)
 
 
+class KeyReissue(Request):
+    """Whose link is made anew ('' for whoever booked), and why."""
+
+    holder_id: str = Field(default="", max_length=24)
+    note: str = Field(default="", max_length=200)
+
+
 class RelayStart(Request):
     """The holder's HELLO for a lock."""
 

@@ -7,13 +7,16 @@ from typing import Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from cloud import bookings, keylinks, reports
+from cloud import keylinks, reports
 from cloud.calendar import DAY_S, HORIZON_S, CalendarError, read_calendar
+from cloud.desk import scope
 from cloud.importing import import_calendar
+from cloud.people.actions import note
 from cloud.people.principals import Principal
 from cloud.problems import Problem
+from cloud.web.api_models import KeyReissue
 from cloud.web.context import ApiContext
-from cloud.web.credentials import limited, need
+from cloud.web.credentials import limited, need, need_in_town
 
 _LIMIT = Query(default=100, ge=1, le=5000)
 
@@ -45,7 +48,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
                 session, before, after, limit, who.facilities("booking.read")
             )
 
-    @router.get("/audit", dependencies=[Depends(need(context, "audit.read"))])
+    @router.get("/audit", dependencies=[Depends(need_in_town(context, "audit.read"))])
     def list_audit(
         lock_id: str | None = Query(default=None, pattern=r"^[a-z2-7]{8}$"), limit: int = _LIMIT
     ) -> list[dict[str, Any]]:
@@ -53,13 +56,13 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
         with service.database.read() as session:
             return reports.audit_lines(session, lock_id, limit)
 
-    @router.get("/fleet", dependencies=[Depends(need(context, "fleet.read"))])
+    @router.get("/fleet", dependencies=[Depends(need_in_town(context, "fleet.read"))])
     def show_fleet() -> dict[str, Any]:
         """Gateways, doors, and status lists under way."""
         with service.database.read() as session:
             return reports.fleet_lines(session)
 
-    @router.get("/alarms", dependencies=[Depends(need(context, "alarm.read"))])
+    @router.get("/alarms", dependencies=[Depends(need_in_town(context, "alarm.read"))])
     def list_alarms(limit: int = _LIMIT) -> list[dict[str, Any]]:
         """What needs a look."""
         with service.database.read() as session:
@@ -67,18 +70,21 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
 
 
 def _changing(router: APIRouter, context: ApiContext) -> None:
-    service = context.service
+    service, reissuer = context.service, Depends(need(context, "key.reissue"))
 
-    @router.post(
-        "/bookings/{booking_id}/key-link", dependencies=[Depends(need(context, "key.reissue"))]
-    )
-    def renew_link(booking_id: str) -> dict[str, str]:
+    @router.post("/bookings/{booking_id}/key-link")
+    def renew_link(
+        booking_id: str, asked: KeyReissue | None = None, who: Principal = reissuer
+    ) -> dict[str, str]:
         """A new key link; the old one dies, and what was collected with it is withdrawn."""
+        wish, now = asked or KeyReissue(), service.clock()
         with service.database.write() as session:
-            booking = bookings.find(session, booking_id)
+            booking = scope.booking_for(session, who, "key.reissue", booking_id)
             secret = keylinks.new_link(
-                session, service.signers, booking, service.random_bytes, service.clock()
+                session, service.signers, booking, service.random_bytes, now, wish.holder_id
             )
+            detail = {"holder_id": wish.holder_id, "note": wish.note}
+            note(session, who, "key.reissue", booking_id, detail, now)
         context.poke()
         return {"booking_id": booking_id, "key_link": service.key_link(secret)}
 
@@ -96,7 +102,7 @@ def _changing(router: APIRouter, context: ApiContext) -> None:
 
     @router.post(
         "/calendar",
-        dependencies=[Depends(need(context, "calendar.import"))],
+        dependencies=[Depends(need_in_town(context, "calendar.import"))],
         openapi_extra={
             "requestBody": {
                 "required": True,

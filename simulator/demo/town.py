@@ -27,7 +27,11 @@ PHONES = ("佐藤さん", "鈴木さん", "高橋さん", "田中さん")
 
 
 class RunningTown:
-    """All programs of one town. `locks`: {room name: lock id}."""
+    """All programs of one town. `locks`: {room name: lock id}.
+
+    Ports are chosen when it is made and stay the same when a program is started again: its
+    neighbours know them.
+    """
 
     def __init__(
         self, supervisor: Supervisor, folder: Folder, locks: dict[str, str], clock_offset_s: int
@@ -35,23 +39,34 @@ class RunningTown:
         self.folder = folder
         self.locks = locks
         self.clock_offset_s = clock_offset_s
+        self._cloud_options: tuple[str, ...] = ()
+        self._with_guests = True
         self._supervisor = supervisor
         self._buses: list[Bus] = []
-        self._ports: dict[str, int] = {}
+        names = ("air", "board", "world", "broker", "cloud", "phones", "stage")
+        self._ports = {name: free_port() for name in names}
 
-    async def start(self) -> None:
-        """Start everything; returns when all of it is ready. Raises ChildFailed."""
-        self._fix_ports()
+    async def start(self, with_guests: bool = True, cloud_options: tuple[str, ...] = ()) -> None:
+        """Start everything; returns when all of it is ready. Raises ChildFailed.
+
+        Guests are the simulated phones and the page around the town: a test that brings its own
+        people does without. `cloud_options`: more words for the command of the town's service.
+        """
+        self._with_guests, self._cloud_options = with_guests, cloud_options
         await asyncio.gather(self._start_world_and_locks(), self._start_broker_and_cloud())
-        await asyncio.gather(
-            self._start_computer("gateway", GATEWAY_ADDRESS, self._gateway_spec),
-            self._start_computer("phones", PHONE_ADDRESS, self._phone_spec),
-        )
+        if not with_guests:
+            await self._start_gateway()
+            return
+        await asyncio.gather(self._start_gateway(), self._start_phones())
         await self._start(self._stage_spec())
 
     def url(self, name: str) -> str:
         """The address of a program that speaks HTTP: cloud, phones, stage, world."""
         return f"http://127.0.0.1:{self._ports[name]}"
+
+    def site(self, name: str) -> str:
+        """The origin of a site of the town's service: book, key, console."""
+        return f"http://{name}.localhost:{self._ports['cloud']}"
 
     async def stop_part(self, name: str) -> None:
         """Switch one program off; it stays off."""
@@ -66,11 +81,6 @@ class RunningTown:
         for bus in self._buses:
             bus.clean_up()
 
-    def _fix_ports(self) -> None:
-        """Ports stay the same when a program is started again: its neighbours know them."""
-        for name in ("air", "board", "world", "broker", "cloud", "phones", "stage"):
-            self._ports[name] = free_port()
-
     async def _start_world_and_locks(self) -> None:
         await self._start(self._world_spec())
         await asyncio.gather(*(self._start(self._lock_spec(lock)) for lock in self.locks.values()))
@@ -79,8 +89,16 @@ class RunningTown:
         await self._supervisor.start(broker_spec(self.folder.broker, self._ports["broker"]))
         await self._start(self._cloud_spec())
 
-    async def _start_computer(self, name: str, address: str, program) -> None:
-        """A simulated computer: its bus, its Bluetooth, and the program that uses them."""
+    async def _start_gateway(self) -> None:
+        bus = await self.start_computer("gateway", GATEWAY_ADDRESS)
+        await self._start(self._gateway_spec(bus))
+
+    async def _start_phones(self) -> None:
+        bus = await self.start_computer("phones", PHONE_ADDRESS)
+        await self._start(self._phone_spec(bus))
+
+    async def start_computer(self, name: str, address: str) -> dict[str, str]:
+        """A simulated computer, its bus and its Bluetooth; the environment of its programs."""
         bus = prepare_bus(self.folder.root / f"computer-{name}")
         self._buses.append(bus)
         await self._start(
@@ -92,6 +110,7 @@ class RunningTown:
             )
         )
         air = f"127.0.0.1:{self._ports['air']}"
+        environment = {"DBUS_SYSTEM_BUS_ADDRESS": bus.address}
         await self._start(
             self._python(
                 f"bluetooth-{name}",
@@ -100,10 +119,10 @@ class RunningTown:
                 air,
                 "--address",
                 address,
-                env={"DBUS_SYSTEM_BUS_ADDRESS": bus.address},
+                env=environment,
             )
         )
-        await self._start(program({"DBUS_SYSTEM_BUS_ADDRESS": bus.address}))
+        return environment
 
     async def _start(self, spec: ChildSpec) -> Child:
         return await self._supervisor.start(spec)
@@ -157,11 +176,16 @@ class RunningTown:
             "--http-port",
             str(self._ports["cloud"]),
             "--key-page-url",
-            self.url("stage") + "/phone",
+            self.url("stage") + "/phone" if self._with_guests else self.site("key"),
+            "--book-url",
+            self.site("book"),
+            "--console-url",
+            self.site("console"),
             "--staff-secret-file",
             str(folder.staff_secret),
             "--clock-offset-s",
             str(self.clock_offset_s),
+            *self._cloud_options,
             port=self._ports["cloud"],
         )
 

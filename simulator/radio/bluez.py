@@ -3,9 +3,10 @@
     DBUS_SYSTEM_BUS_ADDRESS=unix:path=... python -m simulator.radio.bluez \\
         --hci 127.0.0.1:PORT --address F0:00:00:00:00:01
 
-Enough for unmodified bleak: scan, connect, GATT, link loss. Prints one JSON line when ready.
-Decides nothing about locks. Ends with code 1 when the air or the bus goes away, so that a
-supervisor starts it again; before that every device is shown as disconnected.
+Enough for unmodified bleak and for Chromium's Web Bluetooth: scan, connect, GATT, link loss.
+Prints one JSON line when ready. Decides nothing about locks. Ends with code 1 when the air or the
+bus goes away, so that a supervisor starts it again; before that every device is shown as
+disconnected.
 
 Differences from bluetoothd: devices are never forgotten by themselves, no pairing, no agents,
 no advertisement monitors; connecting listens for the device's advert first, as the kernel does.

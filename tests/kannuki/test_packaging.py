@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+NODE = Path("tests") / "browser" / "node"
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +30,28 @@ def direct(project: dict[str, Any]) -> set[str]:
     return names(project["dependencies"]).union(*(names(extra) for extra in extras))
 
 
+def told(text: str) -> list[list[str]]:
+    """The rows of the tables in `text`, without their heads."""
+    heads = ("| package", "| npm package", "| program")
+    return [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| ") and not line.startswith(heads)
+    ]
+
+
 def test_every_direct_dependency_is_told_with_its_licence_and_no_other(
     checkout: Path, project: dict[str, Any]
 ) -> None:
     text = (checkout / "THIRD_PARTY.md").read_text(encoding="utf-8")
     packages, _, programs = text.partition("## Programs of the system")
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in packages.splitlines()
-        if line.startswith("| ") and not line.startswith("| package")
-    ]
+    packages, _, npm = packages.partition("## From npm")
+    rows = told(packages)
     assert {row[0] for row in rows} == direct(project)
     assert all(all(row[-2:]) for row in rows)
+    wanted = json.loads((checkout / NODE / "package.json").read_text(encoding="utf-8"))
+    assert {row[0] for row in told(npm)} == set(wanted["dependencies"])
+    assert all(all(row) for row in told(npm))
     listed = (checkout / "packaging" / "apt.txt").read_text(encoding="utf-8")
     for line in listed.splitlines():
         if line and not line.startswith("#"):
@@ -60,6 +72,16 @@ def test_the_lock_names_no_index_and_no_path_of_a_machine(checkout: Path) -> Non
     lock = (checkout / "requirements" / "lock.txt").read_text(encoding="utf-8")
     assert "://" not in lock
     assert not re.search(r"^--|(?:^|\s)/\w", lock, re.MULTILINE)
+
+
+def test_every_npm_package_is_locked_with_a_hash_and_without_an_address(checkout: Path) -> None:
+    lock = json.loads((checkout / NODE / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: each for name, each in lock["packages"].items() if name}
+    wanted = json.loads((checkout / NODE / "package.json").read_text(encoding="utf-8"))
+    assert {f"node_modules/{name}" for name in wanted["dependencies"]} <= packages.keys()
+    assert all(each["integrity"].startswith("sha512-") for each in packages.values())
+    assert not any("resolved" in each for each in packages.values())
+    assert not any(each.get("hasInstallScript") for each in packages.values())
 
 
 def test_a_gateway_is_installed_without_the_simulators_parts(project: dict[str, Any]) -> None:
