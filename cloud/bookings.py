@@ -136,6 +136,14 @@ def save_external(session: Session, booking: Booking, room: Room, values: dict[s
         save(session, booking, room, values | bare)
 
 
+def has_holds_over(session: Session, now: int) -> bool:
+    """Whether `sweep` would find anything."""
+    query = select(Booking.booking_id).where(
+        Booking.status == states.HELD, Booking.hold_until <= now
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
 def sweep(session: Session, now: int, room_id: str | None = None) -> int:
     """Ends the holds that are over, of one room or of all; returns how many."""
     over = (

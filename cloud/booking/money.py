@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cloud import bookings
@@ -165,15 +166,8 @@ def take_event(session: Session, office: Office, event: ServiceEvent, now: int) 
     order = session.get(PaymentOrder, event.reference)
     if order is None:
         raise Problem("UNKNOWN_PAYMENT")
-    session.add(
-        PaymentEvent(
-            event_id=event.event_id,
-            kind=event.kind,
-            reference=event.reference,
-            received_at=now,
-        )
-    )
-    session.flush()
+    if not _remember(session, event, now):
+        return False
     booking = session.get_one(Booking, order.booking_id)
     if event.kind == "payment.succeeded":
         _paid(session, office, order, booking, event, now)
@@ -182,6 +176,19 @@ def take_event(session: Session, office: Office, event: ServiceEvent, now: int) 
     else:
         _refunded(session, office, booking, event, now)
     session.flush()
+    return True
+
+
+def _remember(session: Session, event: ServiceEvent, now: int) -> bool:
+    """Notes the event; False when the same message was taken by another request meanwhile."""
+    row = PaymentEvent(
+        event_id=event.event_id, kind=event.kind, reference=event.reference, received_at=now
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
     return True
 
 

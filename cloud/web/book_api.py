@@ -43,8 +43,9 @@ from cloud.web.booking_models import (
 from cloud.web.context import ApiContext, Site
 from cloud.web.credentials import Resident, limited, maybe_resident, resident
 
-BOOKING_ID = Path(pattern=r"^[a-z0-9]{1,24}$")
-HOLDER_ID = Path(pattern=r"^[a-z0-9]{1,24}$")  # one object for each name: FastAPI keeps the first
+_NAME = r"^[a-z0-9]{1,24}$"
+BOOKING_ID, HOLDER_ID = Path(pattern=_NAME), Path(pattern=_NAME)  # one for each name
+_FACILITY = Query(default=None, min_length=1, max_length=32)
 _ROOM = Query(default=None, min_length=1, max_length=32)
 MY_LIMIT = 200
 
@@ -88,7 +89,7 @@ def free_routes(context: ApiContext) -> APIRouter:
     def free(
         day: str = Query(pattern=DAY, description="The first day, 2026-12-05."),
         days: int = Query(default=1, ge=1, le=search.MAX_DAYS),
-        facility: str | None = _ROOM,
+        facility: str | None = _FACILITY,
         room: str | None = _ROOM,
         minutes: int | None = Query(default=None, ge=5, le=1440),
         people: int | None = Query(default=None, ge=1, le=100_000),
@@ -190,10 +191,15 @@ def _my(router: APIRouter, context: ApiContext) -> None:
 
     @router.get("/v1/my/bookings")
     def my_bookings(who: Resident = signed_in) -> list[dict[str, Any]]:
-        """What is mine, the latest first; holds that ran out are left out."""
+        """What is mine, the latest first; holds that ran out undecided and unpaid are left out."""
         query = (
             select(Booking)
-            .where(Booking.account_id == who.account_id, Booking.status != states.EXPIRED)
+            .where(Booking.account_id == who.account_id)
+            .where(
+                (Booking.status != states.EXPIRED)
+                | Booking.decided_at.is_not(None)
+                | (Booking.paid_yen > 0)
+            )
             .order_by(Booking.starts_at.desc(), Booking.booking_id)
             .limit(MY_LIMIT)
         )
