@@ -573,8 +573,8 @@ async def check_looks(page: Page, lang: str, name: str) -> None:
     assert said[0].strip() and not re.search(r"\b(book|ui)\.\w+", " ".join(said)), said
     for width in (DESKTOP_WIDTH, PHONE_WIDTH):
         await page.set_viewport_size({"width": width, "height": 800})
+        await looks.picture(page, name, width)
         await looks.axe(page, lang)
         await looks.targets_can_be_hit(page)
         await looks.walk_by_keyboard(page)
-        await looks.picture(page, name, width)
     await looks.fits(page)

@@ -56,7 +56,7 @@ export function goOn(booking, nowS) {
   if (isPlainHold(booking)) return h("p", {}, h("a", { class: "button", href: to("reserve", { hold: booking.id, people: booking.people ?? 1 }) }, t("book.continue")));
   if (!booking.canPay) return null;
   const told = h("div", { class: "wide" });
-  const button = h("button", { class: "button button-big", type: "button", onclick: async () => {
+  const button = h("button", { class: booking.hasKey ? "button button-second" : "button button-big", type: "button", onclick: async () => {
     try {
       location.assign(await busy(button, () => service.pay(booking)));
     } catch (error) {
