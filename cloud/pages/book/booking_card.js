@@ -33,7 +33,7 @@ export function line(booking, nowS) {
     h("div", { class: "stack-s" },
       h("h3", {}, h("a", { href: to("booking", { id: booking.id }) }, booking.room.name)),
       h("p", {}, whenWords(booking)), badges(booking, nowS)),
-    keyButton(booking, nowS, "button button-second"));
+    keyButton(booking, nowS, "button button-second") ?? goOn(booking, nowS));
 }
 
 export function doNext(booking, nowS) {
