@@ -1,8 +1,8 @@
 """Makes and cancels single bookings, and puts locks to rooms.
 
 Decides which windows can be booked. That a room is lent once at a time is decided by the database;
-here its refusal is turned into a reason. Every change settles its credentials in the same
-transaction. Reads no clock.
+here its refusal is turned into a reason. Every change asks for its keys in the same transaction
+(cloud/keyring/outbox.py). Reads no clock.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from cloud.booking.places import main_facility, rules_of
 from cloud.booking.spans import Span
 from cloud.booking.windows import held_span
 from cloud.calendar import DAY_S, HORIZON_S, TOWN_ZONE
-from cloud.credentials import settle
 from cloud.database import town_of
+from cloud.keyring.outbox import ask_for_keys
 from cloud.lists import forget_held, publish_lists
 from cloud.models import (
     CANCELLED,
@@ -82,7 +82,7 @@ def create(
         "updated_at": now,
     }
     save(session, booking, room, values)
-    settle(session, signers, {booking_id}, now)
+    ask_for_keys(session, {booking_id}, now)
     return booking
 
 
@@ -177,7 +177,7 @@ def cancel(
         return
     booking.status, booking.updated_at, booking.hold_until = CANCELLED, now, None
     owe(booking, fee_yen)
-    settle(session, signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def find(session: Session, booking_id: str) -> Booking:
@@ -225,9 +225,9 @@ def hang_lock(
     lock.journal_epoch, lock.enrolled_at = enrolment.journal_epoch, enrolment.enrolled_at
     session.add(lock)
     session.flush()
+    ask_for_keys(session, _current_bookings(session, {room.room_id, moved_from}, now), now)
     if session.get(StatusOutbox, lock.lock_id) is not None:
         publish_lists(session, signers, {lock.lock_id}, now)  # a lock made anew has forgotten it
-    settle(session, signers, _current_bookings(session, {room.room_id, moved_from}, now), now)
     return lock
 
 

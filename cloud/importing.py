@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from cloud import bookings
 from cloud.booking.states import EXTERNAL, OUTSIDE
 from cloud.calendar import DAY_S, CalendarBooking, CalendarContent, Series
-from cloud.credentials import settle
 from cloud.database import town_of
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import CANCELLED, Booking, CalendarSeries, Room
 from cloud.problems import Problem
 from cloud.signers import Signers
@@ -108,7 +108,7 @@ def import_calendar(
     run = _Import(session, content, random_bytes, now, default_room)
     run.take()
     run.drop_vanished()
-    settle(session, signers, run.report.touched, now)
+    ask_for_keys(session, run.report.touched, now)
     return run.report
 
 

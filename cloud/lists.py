@@ -8,19 +8,22 @@ never changes, and versions never fall. Reads no clock.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import delete, desc, exists, select
+from sqlalchemy import ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session
 
 from cloud.alarms import raise_alarm
 from cloud.models import (
     Credential,
+    IssuedPin,
     KeyLink,
     Lock,
+    LockReport,
     LockSettings,
     MinIssuedAt,
+    StaffKey,
     StatusHistory,
     StatusOutbox,
 )
@@ -32,6 +35,7 @@ from protocol.statuslist import HOUR_S, MAX_ENTRIES, MAX_MIN_IAT_ROWS, StatusHea
 KEPT_AFTER_EXPIRY_S = 7 * 86_400
 KEPT_VERSIONS = 8
 EVERY_AUDIENCE = ""
+NO_ROOM = 0  # no version: a list was made, and had no room for it
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,9 @@ def split(entries: bytes) -> list[bytes]:
 def raise_least(session: Session, kid: bytes, audience: str, least: int) -> bool:
     """Withdraws what key `kid` issued for `audience` ('' for all) before `least`; never falls.
 
-    False when that was so already. Raises Problem when a list would have too many rows.
+    False when that was so already. Raises Problem TOO_MANY_CUTS, and nothing changes, when a list
+    would have more rows than its 16: then a cut for every audience takes the place of many, or a
+    key that locks no longer believe has to go first (`drop_dead_rows`).
     """
     row = session.get(MinIssuedAt, (kid, audience))
     if row is not None and row.least >= least:
@@ -84,7 +90,29 @@ def raise_least(session: Session, kid: bytes, audience: str, least: int) -> bool
     session.flush()
     if audience == EVERY_AUDIENCE:
         _drop_covered(session, kid, least)
+    for lock_id in locks_of(session, audience):
+        _min_iat(session, lock_id)
     return True
+
+
+def drop_dead_rows(session: Session, kids: Collection[bytes], keyset_version: int) -> int:
+    """Deletes rows of min_iat of keys outside the keyset, once no lock believes those any more.
+
+    A lock refuses a list that drops a row of a key in its own keyset, so a row goes only when each
+    lock has reported this keyset or a later one. How many went.
+    """
+    behind = select(Lock.lock_id).where(
+        ~exists().where(
+            LockReport.lock_id == Lock.lock_id, LockReport.keyset_version >= keyset_version
+        )
+    )
+    if session.scalar(behind.limit(1)) is not None:
+        return 0
+    dead = [row for row in session.scalars(select(MinIssuedAt)) if row.kid not in kids]
+    for row in dead:
+        session.delete(row)
+    session.flush()
+    return len(dead)
 
 
 def least_issued_at(session: Session, kid: bytes, audience: str) -> int:
@@ -130,18 +158,23 @@ def _drop_covered(session: Session, kid: bytes, least: int) -> None:
 
 
 def _publish(session: Session, signers: Signers, lock_id: str, now: int) -> None:
-    kept_from_hour = max(0, now - KEPT_AFTER_EXPIRY_S) // HOUR_S
-    revoked = _revoked(session, lock_id, kept_from_hour, now)
-    rows = _min_iat(session, lock_id)
-    outbox = session.get(StatusOutbox, lock_id)
+    """Holds the lock's row until commit: of two at once, the second sees what the first listed."""
+    outbox = session.get(StatusOutbox, lock_id, with_for_update=True, populate_existing=True)
     if outbox is None:
         outbox = StatusOutbox(lock_id=lock_id, version=0, acknowledged_version=0)
+    kept_from_hour = max(0, now - KEPT_AFTER_EXPIRY_S) // HOUR_S
+    withdrawn = _withdrawn(session, lock_id, kept_from_hour, now)
+    revoked = [(row.name, row.expires_at) for row in withdrawn]
+    rows = _min_iat(session, lock_id)
     outbox.version += 1
     header, entries = statuslist.build(lock_id, outbox.version, now, revoked, rows, kept_from_hour)
     outbox.document = signers.status.sign(statuslist.encode(header))
     outbox.entries = entries
     outbox.attempts, outbox.next_attempt_at = 0, now
     session.add(outbox)
+    for row in withdrawn:
+        row.note_listed(outbox.version)
+    _note_spared(session, lock_id, outbox.version)
     session.flush()
     _remember(session, outbox)
 
@@ -170,34 +203,98 @@ def _min_iat(session: Session, lock_id: str) -> list[tuple[bytes, str | None, in
     )
     rows = [(row.kid, row.audience or None, row.least) for row in session.scalars(query)]
     if len(rows) > MAX_MIN_IAT_ROWS:
-        raise Problem("INVALID", where=f"more than {MAX_MIN_IAT_ROWS} rows of min_iat")
+        raise Problem("TOO_MANY_CUTS", rows=MAX_MIN_IAT_ROWS)
     return rows
 
 
-def _revoked(
-    session: Session, lock_id: str, kept_from_hour: int, now: int
-) -> list[tuple[bytes, int]]:
-    """(cti, expires_at) of withdrawn tokens. Where a list cannot hold all of them, those published
-    before come first, for a lock takes no list that drops one; then those that were collected: of
-    the others nobody ever had the proof key. What a row of min_iat withdraws needs no entry."""
-    was_collected = exists().where(
-        KeyLink.booking_id == Credential.booking_id, KeyLink.claimed_at.is_not(None)
-    )
-    query = (
-        select(Credential, was_collected.label("collected"))
-        .where(
-            Credential.lock_id == lock_id,
-            Credential.revoked_at.is_not(None),
-            Credential.expires_at > (kept_from_hour - 1) * HOUR_S,
-        )
-        .order_by(desc("collected"), Credential.expires_at.desc(), Credential.cti)
-    )
+@dataclass(frozen=True)
+class _Withdrawn:
+    """A row that was withdrawn, as a list sees it. `was_told`: somebody may hold it."""
+
+    row: Credential | IssuedPin | StaffKey
+    name: bytes
+    expires_at: int
+    was_told: bool
+
+    def note_listed(self, version: int) -> None:
+        """The first list that has it is the one that counts; NO_ROOM: the list was full."""
+        if not self.row.listed_version:
+            self.row.listed_version = version
+
+
+def _withdrawn(session: Session, lock_id: str, kept_from_hour: int, now: int) -> list[_Withdrawn]:
+    """What a lock's list names: tokens of residents and staff, and numbers for the keypad.
+
+    Where a list cannot hold all of them, those published before come first, for a lock takes no
+    list that drops one; then those that were collected: of the others nobody ever had the proof
+    key. What a row of min_iat withdraws needs no entry."""
     spared = _Spared(session, lock_id)
-    rows = [row for row in session.execute(query) if not spared(row.Credential)]
-    rows.sort(key=lambda row: not spared.is_published(row.Credential))
-    if any(row.collected for row in rows[MAX_ENTRIES:]):
+    found = [
+        *_withdrawn_credentials(session, lock_id, kept_from_hour, spared),
+        *_withdrawn_others(session, lock_id, kept_from_hour),
+    ]
+    found.sort(key=lambda row: row.name)
+    found.sort(key=lambda row: row.expires_at, reverse=True)
+    found.sort(
+        key=lambda row: (not spared.is_published(row.name, row.expires_at), not row.was_told)
+    )
+    if any(row.was_told for row in found[MAX_ENTRIES:]):
         raise_alarm(session, "STATUS_LIST_FULL", lock_id, "withdraw older keys in one step", now)
-    return [(row.Credential.cti, row.Credential.expires_at) for row in rows[:MAX_ENTRIES]]
+    for row in found[MAX_ENTRIES:]:
+        row.note_listed(NO_ROOM)
+    return found[:MAX_ENTRIES]
+
+
+def _withdrawn_credentials(
+    session: Session, lock_id: str, kept_from_hour: int, spared: _Spared
+) -> list[_Withdrawn]:
+    was_collected = exists().where(
+        KeyLink.booking_id == Credential.booking_id,
+        KeyLink.holder_id == Credential.holder_id,
+        KeyLink.claimed_at.is_not(None),
+    )
+    query = select(Credential, was_collected.label("collected")).where(
+        Credential.lock_id == lock_id,
+        Credential.revoked_at.is_not(None),
+        Credential.expires_at > (kept_from_hour - 1) * HOUR_S,
+    )
+    return [
+        _Withdrawn(row, row.cti, row.expires_at, collected)
+        for row, collected in session.execute(query)
+        if not spared(row)
+    ]
+
+
+def _withdrawn_others(session: Session, lock_id: str, kept_from_hour: int) -> list[_Withdrawn]:
+    def withdrawn(
+        table: type[IssuedPin] | type[StaffKey], ends: ColumnElement[int]
+    ) -> list[IssuedPin | StaffKey]:
+        query = select(table).where(
+            table.lock_id == lock_id,
+            table.revoked_at.is_not(None),
+            ends > (kept_from_hour - 1) * HOUR_S,
+        )
+        return list(session.scalars(query))
+
+    numbers = withdrawn(IssuedPin, IssuedPin.ends_at)
+    staff = withdrawn(StaffKey, StaffKey.expires_at)
+    return [
+        *(_Withdrawn(row, row.name, row.ends_at, True) for row in numbers),
+        *(_Withdrawn(row, row.cti, row.expires_at, True) for row in staff),
+    ]
+
+
+def _note_spared(session: Session, lock_id: str, version: int) -> None:
+    """What a row of min_iat withdraws is withdrawn by this list as well, without an entry."""
+    spared = _Spared(session, lock_id)
+    query = select(Credential).where(
+        Credential.lock_id == lock_id,
+        Credential.revoked_at.is_not(None),
+        Credential.listed_version.is_(None),
+    )
+    for row in session.scalars(query):
+        if spared(row):
+            row.listed_version = version
 
 
 class _Spared:
@@ -217,8 +314,8 @@ class _Spared:
         kid = cose.decode(credential.raw_token).kid
         if credential.issued_at >= self._least.get(kid, 0):
             return False
-        return not self.is_published(credential)
+        return not self.is_published(credential.cti, credential.expires_at)
 
-    def is_published(self, credential: Credential) -> bool:
+    def is_published(self, name: bytes, expires_at: int) -> bool:
         """Whether the list before has its entry."""
-        return statuslist.entry(credential.cti, credential.expires_at) in self._published
+        return statuslist.entry(name, expires_at) in self._published

@@ -50,6 +50,15 @@ class LockKey:
 
 
 @dataclass(frozen=True)
+class PinOrder:
+    """A PIN by what it says (protocol/pin.py): on a quarter hour, one of 14 lengths, one of 32."""
+
+    starts_at: int
+    quarters: int
+    serial: int
+
+
+@dataclass(frozen=True)
 class WrappedKey:
     """A proof key that one device alone can unwrap (cloud/keywrap.py)."""
 
@@ -89,3 +98,12 @@ class ProofKeys(Protocol):
     def proof_key(self, lock: LockKey, raw_token: bytes) -> bytes: ...
 
     def open_parcel(self, lock: LockKey, raw_parcel: bytes, seal: bytes) -> list[bytes]: ...
+
+    def pin(self, lock: LockKey, epoch: int, order: PinOrder) -> str:
+        """The ten digits; told anew each time, never kept. Raises LockKeyError, PinError."""
+        ...
+
+    def relay_tickets(self, bound_to: bytes) -> list[str]:
+        """What a device shows to the relay, the newest epoch's first: the same for the same
+        `bound_to`, and not to be made from it without the vault."""
+        ...

@@ -32,12 +32,15 @@ class TownService:
     clock: Clock
     signers: Signers
     gateway_issuer: Issuer
+    staff_issuer: Issuer
     time_signer: DocumentSigner
     vault: ProofKeys
     keyset: SignedKeyset
     key_page_url: str
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
     time_error_s: int = TIME_ERROR_S
+    sends_mail: bool = False  # whether key links go out by mail
+    mail_pins: bool = False  # whether letters name the number for the keypad
 
     def key_link(self, secret: str) -> str:
         """The link that carries a secret where no server log sees it: behind the #."""
@@ -63,6 +66,7 @@ def open_service(
             keyset_version=keyset.keyset.version,
         ),
         gateway_issuer=open_issuer(keys_dir, random_bytes, "gateway-issuer"),
+        staff_issuer=open_issuer(keys_dir, random_bytes, "staff-issuer"),
         time_signer=open_signer(keys_dir, "time"),
         vault=open_vault(keys_dir, town, keyset.keyset.vaults),
         keyset=keyset,

@@ -8,6 +8,7 @@ Knows nothing of the issuer and its keys.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,9 +20,14 @@ from nacl.exceptions import CryptoError
 
 from cloud import keywrap
 from cloud.keyfiles import KeyFile, read_vault_key
-from cloud.ports import LockKey, LockKeyError, WrappedKey
-from protocol import audit, keys
+from cloud.ports import LockKey, LockKeyError, PinOrder, WrappedKey
+from protocol import audit, cbor, keys
+from protocol import pin as pins
 from protocol import token as tokens
+from protocol.crypto import hkdf_sha256
+
+_TICKET_LABEL = "kannuki-relay-ticket"
+_TICKET_BYTES = 18
 
 
 class Vault:
@@ -50,6 +56,18 @@ class Vault:
         epoch = audit.decode_parcel(raw_parcel).vault_epoch
         return audit.unpack(aes, self._kdk(lock, epoch), raw_parcel, seal)
 
+    def pin(self, lock: LockKey, epoch: int, order: PinOrder) -> str:
+        """The ten digits for `lock`. Raises PinError for a window that no PIN can say."""
+        pin = pins.Pin(order.starts_at, order.quarters, order.serial)
+        encrypt_block = aes(pins.pin_key(self._kdk(lock, epoch)))
+        return str(pins.encode(encrypt_block, lock.lock_id, pin))
+
+    def relay_tickets(self, bound_to: bytes) -> list[str]:
+        """One for each live epoch, the newest first: who holds a link alone cannot make them."""
+        named = cbor.encode([_TICKET_LABEL, self._town, bound_to])
+        newest_first = sorted(self._secrets.items(), reverse=True)
+        return [_text(hkdf_sha256(secret, named, _TICKET_BYTES)) for _, secret in newest_first]
+
     def _kdk(self, lock: LockKey, epoch: int) -> bytes:
         secret = self._secrets.get(epoch)
         if secret is None or len(lock.public_key) != keys.KEY_BYTES:
@@ -76,3 +94,7 @@ def aes(key: bytes) -> Callable[[bytes], bytes]:
         return encryptor.update(block) + encryptor.finalize()
 
     return encrypt_block
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -21,7 +21,15 @@ from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, 
 from cloud.models.facilities import MAIN, ClosedDay, Facility
 from cloud.models.fleet import GatewayRow, LockReport
 from cloud.models.groups import Group, GroupEvidence, GroupMember
-from cloud.models.keys import Credential, KeyLink, MinIssuedAt
+from cloud.models.keys import (
+    Credential,
+    IssuedPin,
+    KeyDelivery,
+    KeyLink,
+    KeyWork,
+    MinIssuedAt,
+    StaffKey,
+)
 from cloud.models.news import Alarm, AuditRecord, SeenHead
 from cloud.models.payments import PaymentEntry, PaymentEvent, PaymentOrder
 from cloud.models.people import (
@@ -62,10 +70,13 @@ __all__ = [
     "DocumentOutbox",
     "Facility",
     "GatewayRow",
+    "IssuedPin",
+    "KeyDelivery",
     "Group",
     "GroupEvidence",
     "GroupMember",
     "KeyLink",
+    "KeyWork",
     "Lock",
     "LockReport",
     "LockSettings",
@@ -78,6 +89,7 @@ __all__ = [
     "Room",
     "SeenHead",
     "Setting",
+    "StaffKey",
     "SignInAttempt",
     "StaffGrant",
     "StaffInvite",

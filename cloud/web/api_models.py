@@ -34,6 +34,35 @@ class KeyLinkShown(Request):
     secret: str = Secret
 
 
+class KeyDispute(Request):
+    """ "It was not me." """
+
+    secret: str = Secret
+
+
+class KeyAgain(Request):
+    """Somebody whose page lost its storage. reference: the booking's id."""
+
+    reference: str = Field(min_length=4, max_length=40)
+    contact: str = Field(min_length=3, max_length=200)
+
+
+class StaffKeyWish(Request):
+    """A member of staff opens one door. for_s: how long the key lives; a booking's: 14 minutes."""
+
+    lock_id: str = Field(pattern=r"^[a-z2-7]{8}$")
+    reason: str = Field(min_length=2, max_length=300)
+    device_key: Bytes
+    booking_id: str | None = Field(default=None, min_length=1, max_length=24)
+    for_s: int = Field(default=600, ge=60, le=7 * 86_400)
+
+
+class PinSlip(Request):
+    """Whose number is printed; '' for whoever booked."""
+
+    holder_id: str = Field(default="", max_length=24)
+
+
 class RelayStart(Request):
     """The holder's HELLO for a lock."""
 

@@ -30,6 +30,7 @@ from cloud.web.payment_api import payment_routes
 from cloud.web.relay_api import relay_routes
 from cloud.web.sign_in_api import sign_in_routes
 from cloud.web.staff_api import staff_routes
+from cloud.web.staff_keys_api import staff_key_routes
 from cloud.web.staff_session_api import staff_people_routes, staff_session_routes
 from cloud.web.static import add_pages
 from cloud.web.town_api import town_routes
@@ -48,6 +49,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_session_routes,
         staff_people_routes,
         staff_routes,
+        staff_key_routes,
         free_routes,
         desk_booking_routes,
         desk_places_routes,
@@ -61,6 +63,7 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         carry_routes,
         staff_people_routes,
         staff_routes,
+        staff_key_routes,
         free_routes,
         book_routes,
         payment_routes,

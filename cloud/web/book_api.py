@@ -276,12 +276,12 @@ def _my_changes(router: APIRouter, context: ApiContext) -> None:
 
     @router.post("/v1/my/bookings/{booking_id}/key-link")
     def key_link(booking_id: str = BOOKING_ID, who: Resident = signed_in) -> dict[str, Any]:
-        """A new key link for myself; the one before dies."""
+        """A new key link for myself; what another device has is withdrawn when this is claimed."""
         now = service.clock()
         with service.database.write() as session:
             booking = _own(session, who, booking_id)
             check_keyed(booking)
-            secret = keylinks.new_link(session, service.signers, booking, service.random_bytes, now)
+            secret = keylinks.make_link(session, booking, service.random_bytes, now)
         context.poke()
         return {"key_link": service.key_link(secret), "key_from": key_from(booking, now)}
 

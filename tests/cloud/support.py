@@ -20,6 +20,7 @@ from cloud.database import Database, migrate, open_database
 from cloud.database import database_url as url_of
 from cloud.importing import ImportReport, import_calendar
 from cloud.keyfiles import OPERATIONAL, PURPOSES, KeyFile, key_path, new_key, read_key, write_key
+from cloud.keyring.worker import KeySteps
 from cloud.models import Lock
 from cloud.service import TownService, open_service
 from cloud.vault import aes
@@ -152,6 +153,10 @@ class Town:
             for name in ROOMS:
                 bookings.add_room(session, name, None)
 
+    def settle(self) -> None:
+        """The worker of the keys does everything that is asked for."""
+        KeySteps(self.service, "みさき市").drain()
+
     def hang(self, number: int, enrolled_at: int = START) -> None:
         """Puts lock `number` to room `number`."""
         with self.service.database.write() as session:
@@ -159,10 +164,11 @@ class Town:
             assert room is not None
             told = self.locks[number].enrolment(enrolled_at)
             bookings.hang_lock(session, self.service.signers, told, room, self.clock())
+        self.settle()
 
     def take(self, ics: bytes, default_room: str = "") -> ImportReport:
         with self.service.database.write() as session:
-            return import_calendar(
+            report = import_calendar(
                 session,
                 self.service.signers,
                 read_calendar(ics, self.clock()),
@@ -170,6 +176,8 @@ class Town:
                 self.clock(),
                 default_room,
             )
+        self.settle()
+        return report
 
     def all_locks(self) -> list[str]:
         with self.service.database.read() as session:

@@ -4,6 +4,7 @@ rights, and as nobody."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,3 +84,14 @@ def test_nobody_is_answered_as_described(api: Any, method: str, path: str) -> No
 
 def test_description_is_the_one_that_the_command_prints(api: Any) -> None:
     assert api.raw_schema["paths"].keys() == describe()["paths"].keys()
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_place_in_a_path_is_described_under_its_own_name(method: str, path: str) -> None:
+    """FastAPI keeps the first name of a Path object that two parameters share."""
+    described = {
+        parameter["name"]
+        for parameter in describe()["paths"][path][method.lower()].get("parameters", [])
+        if parameter["in"] == "path"
+    }
+    assert described == set(re.findall(r"{(\w+)}", path))

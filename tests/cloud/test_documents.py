@@ -13,6 +13,7 @@ from cloud import documents, fleet, keysets, lock_settings
 from cloud.bookings import hang_lock
 from cloud.credentials import epoch_for
 from cloud.keyfiles import OPERATIONAL, KeyFile, key_path, new_key, read_key
+from cloud.keyring.worker import KeySteps
 from cloud.models import Credential, Room, StatusOutbox
 from cloud.problems import Problem
 from cloud.rekey import follow_keyset
@@ -139,6 +140,13 @@ def next_keyset(
     return open_service(TOWN, town.service.database, folder, town.clock, "https://key.example/k")
 
 
+def follow(service: TownService) -> bool:
+    """What a service that starts with another keyset does, and then its worker."""
+    followed = follow_keyset(service)
+    KeySteps(service, "").drain()
+    return followed
+
+
 def write(path: Path, key: KeyFile) -> None:
     path.write_text(key.model_dump_json())
     path.chmod(0o600)
@@ -163,18 +171,18 @@ def test_new_tokens_name_the_newest_epoch_that_the_lock_is_known_to_have(tmp_pat
 def test_retired_epoch_gives_every_booking_a_new_token_once(tmp_path: Path) -> None:
     with open_town(tmp_path) as town:
         town.take(FIRST)
-        follow_keyset(town.service)
+        follow(town.service)
         before = {row.cti for row in live(town)}
         newer = next_keyset(town, new_epoch=True)
-        assert follow_keyset(newer)
+        assert follow(newer)
         assert {row.cti for row in live(town)} == before
         last = next_keyset(town, retire=1)
-        assert follow_keyset(last)
+        assert follow(last)
         after = live(town)
         assert {row.cti for row in after}.isdisjoint(before)
         assert {tokens.parse(row.raw_token)[1].epoch for row in after} == {2}
         assert len(after) == len(before)
-        assert not follow_keyset(last)
+        assert not follow(last)
 
 
 def test_new_status_key_signs_every_list_again_with_a_higher_version(tmp_path: Path) -> None:
@@ -189,7 +197,7 @@ def test_new_status_key_signs_every_list_again_with_a_higher_version(tmp_path: P
 
             publish_lists(session, town.service.signers, {LOCK}, town.clock())
         newer = next_keyset(town, renewed="status")
-        follow_keyset(newer)
+        follow(newer)
         with newer.database.read() as session:
             outbox = session.get_one(StatusOutbox, LOCK)
         signed, header = statuslist.parse(outbox.document)
@@ -202,7 +210,7 @@ def test_new_issuer_key_gives_every_booking_a_new_token(tmp_path: Path) -> None:
     with open_town(tmp_path) as town:
         town.take(FIRST)
         before = {row.cti for row in live(town)}
-        follow_keyset(next_keyset(town, renewed="booking-issuer"))
+        follow(next_keyset(town, renewed="booking-issuer"))
         assert {row.cti for row in live(town)}.isdisjoint(before)
 
 
@@ -210,7 +218,7 @@ def test_new_config_key_signs_settings_again(tmp_path: Path) -> None:
     with open_town(tmp_path) as town:
         change(town, {"doubt_s": 60})
         newer = next_keyset(town, renewed="config")
-        follow_keyset(newer)
+        follow(newer)
         with newer.database.read() as session:
             row = documents.newest(session, LOCK, documents.CONFIG)
             told = lock_settings.settings_line(session, LOCK)

@@ -226,7 +226,7 @@ def test_failure_in_the_middle_leaves_nothing(town: Town, monkeypatch: pytest.Mo
     def fail(*_: Any) -> Any:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(type(town.service.signers.issuer), "issue", fail)
+    monkeypatch.setattr("cloud.importing.ask_for_keys", fail)
     with pytest.raises(RuntimeError, match="power cut"):
         town.take(FIRST)
     assert held(town) == []

@@ -71,7 +71,9 @@ async def test_phone_gets_the_proof_key_that_the_lock_derives(town: Town) -> Non
     expected = keys.proof_key(lock.kdk(town.service.vault.public_keys), raw_token)
     assert phone.unwrap(credential) == expected
     assert tokens.parse(raw_token)[1].audience == credential["lock_id"] == lock.lock_id
-    assert got["booking"] == {"room": "第1会議室", "starts_at": START, "ends_at": START + 3600}
+    said = {name: got["booking"][name] for name in ("room", "starts_at", "ends_at")}
+    assert said == {"room": "第1会議室", "starts_at": START, "ends_at": START + 3600}
+    assert "山田" not in str(got)
 
 
 async def test_same_device_collects_again_and_another_is_told_to_ask(town: Town) -> None:
@@ -112,7 +114,7 @@ async def test_hand_over_gives_a_new_token_and_withdraws_the_old(town: Town) -> 
     assert lists == [
         {"lock_id": "aaaaaaaa", "version": 1, "acknowledged_version": 0, "attempts": 0}
     ]
-    assert web.pokes == 1
+    assert web.pokes > 0
 
 
 async def test_key_is_released_three_days_before_its_window(town: Town) -> None:

@@ -183,6 +183,7 @@ def cut(town: Town, least: int, audience: str = "") -> bool:
         raised = lists.raise_least(session, kid, audience, least)
         locks = lists.locks_of(session, audience)
         renew(session, town.service.signers, town.clock(), publish=locks)
+    town.settle()
     return raised
 
 

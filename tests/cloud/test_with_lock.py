@@ -13,6 +13,7 @@ from cloud import bookings, documents, fleet, heads, lists, lock_settings, recei
 from cloud.audit import take_parcel
 from cloud.credentials import renew
 from cloud.keylinks import lock_key
+from cloud.keyring.worker import KeySteps
 from cloud.lists import publish_lists
 from cloud.models import AuditRecord, Lock, Room
 from cloud.models import Credential as StoredCredential
@@ -68,6 +69,7 @@ class Street(Stand):
 
     def resident(self) -> Credential:
         """The one living credential, as its phone has it."""
+        KeySteps(self.service, "").drain()
         with self.service.database.read() as opened:
             stored = opened.query(StoredCredential).filter_by(revoked_at=None).one()
             lock = lock_key(opened.get_one(Lock, LOCK))
@@ -144,6 +146,7 @@ def book(service: TownService, now: int, room_id: str = "room-1") -> None:
         bookings.create(
             opened, service.signers, service.random_bytes, now, holder_name="x", **wanted
         )
+    KeySteps(service, "").drain()
 
 
 def tell_time(street: Street) -> Any:
@@ -193,6 +196,7 @@ def test_withdrawn_key_is_refused_once_the_list_has_come_whole_or_as_a_delta(
         assert street.tries(held) == reasons.REVOKED
         with service.database.write() as opened:
             renew(opened, service.signers, street.now)
+        KeySteps(service, "").drain()
         assert street.lock.core.statuses.current.version == turn + 1
 
 

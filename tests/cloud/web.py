@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from cloud.keyring.mail import Mailer
+from cloud.keyring.worker import KeySteps
 from cloud.relay import RelayHub
 from cloud.service import TownService
 from cloud.web.apps import create_app
@@ -43,8 +45,8 @@ class Web:
 
 
 @asynccontextmanager
-async def open_web(service: TownService) -> AsyncIterator[Web]:
-    """The application over ASGI."""
+async def open_web(service: TownService, mailer: Mailer | None = None) -> AsyncIterator[Web]:
+    """The application over ASGI; the worker of the keys runs at each poke, to its end."""
 
     async def send(lock_id: str, command: Message, _expires_after_s: float) -> None:
         web.sent.append((lock_id, command))
@@ -54,7 +56,9 @@ async def open_web(service: TownService) -> AsyncIterator[Web]:
 
     def poke() -> None:
         web.pokes += 1
+        keys.drain()
 
+    keys = KeySteps(service, "みさき市", mailer)
     clock = service.clock
     hub = RelayHub(send, clock, clock, service.random_bytes, lambda: True, answer_within_s=0.3)
     context = ApiContext(service, "みさき市", hub, poke, STAFF.encode(), Limiter(clock, 0))

@@ -1,0 +1,1 @@
+"""The life of keys: asked for, issued, delivered, handed over, withdrawn."""
