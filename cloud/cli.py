@@ -285,6 +285,7 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(race)
 cloud.add_command(policy)
 cloud.add_command(facility)
 cloud.add_command(closed_days)

@@ -193,6 +193,7 @@ async def walk_by_keyboard(page: Page) -> list[Stop]:
         assert found["ring"], f"{page.url}: nobody sees the focus on {found['name']}"
         assert found["inSight"] and not found["covered"], f"{page.url}: hidden: {found['name']}"
         stops.append(Stop(found["label"], found["name"]))
+    await page.evaluate(_FROM_THE_TOP)
     missed = await page.evaluate(_NOT_WALKED)
     assert missed == [], f"{page.url}: Tab does not reach {missed}"
     return stops
