@@ -25,6 +25,7 @@ from tests.browser.passkeys import authenticator_of
 
 LANGS = ("ja", "ja-simple", "en")
 HELD_MS = 1600
+expect.set_options(timeout=20_000)  # a loaded machine is slow, not wrong
 UNAUTHORISED = "401"  # asking who is signed in before anybody is
 
 
