@@ -102,14 +102,25 @@ def save(session: Session, booking: Booking, room: Room, values: dict[str, Any])
     """Writes a new or changed booking under a savepoint; Problem OVERLAP leaves all as it was.
 
     `values` has starts_at, ends_at and updated_at; the span that the room is kept for follows from
-    the room's rules unless it is there, too. Holds of this room that are over are swept first.
+    the room's rules unless it is there, too. A hold that is over is in nobody's way: it is swept
+    as soon as it would be.
     """
-    booking_id = booking.booking_id
-    sweep(session, values["updated_at"], room.room_id)
     if "held_from" not in values:
         wanted = Span(values["starts_at"], values["ends_at"])
         held_from, held_to = held_span(rules_of(session, room), wanted)
         values = values | {"held_from": held_from, "held_to": held_to}
+    if _put(session, booking, values):
+        return
+    now = values["updated_at"]
+    if sweep(session, now, room.room_id) and _put(session, booking, values):
+        return
+    window = values["held_from"], values["held_to"]
+    taken = _who_is_there(session, room.room_id, booking.booking_id, *window)
+    raise Problem("OVERLAP", room=room.name, taken=taken)
+
+
+def _put(session: Session, booking: Booking, values: dict[str, Any]) -> bool:
+    """Whether the database let it in."""
     try:
         with session.begin_nested():  # flushes before the savepoint: so set values only inside
             for name, value in values.items():
@@ -119,9 +130,8 @@ def save(session: Session, booking: Booking, room: Room, values: dict[str, Any])
     except IntegrityError as error:
         if NO_OVERLAP not in str(error.orig):
             raise
-        window = values["held_from"], values["held_to"]
-        taken = _who_is_there(session, room.room_id, booking_id, *window)
-        raise Problem("OVERLAP", room=room.name, taken=taken) from None
+        return False
+    return True
 
 
 def save_external(session: Session, booking: Booking, room: Room, values: dict[str, Any]) -> None:
@@ -134,6 +144,14 @@ def save_external(session: Session, booking: Booking, room: Room, values: dict[s
         if rules_of(session, room) is None:
             raise
         save(session, booking, room, values | bare)
+
+
+def has_holds_over(session: Session, now: int) -> bool:
+    """Whether `sweep` would find anything."""
+    query = select(Booking.booking_id).where(
+        Booking.status == states.HELD, Booking.hold_until <= now
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def sweep(session: Session, now: int, room_id: str | None = None) -> int:

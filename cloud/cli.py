@@ -14,6 +14,7 @@ import click
 from sqlalchemy import select
 
 from cloud import bookings, keylinks, reports, trust
+from cloud.booking.cli import closed_days, facility, monthly_totals, policy
 from cloud.calendar import CalendarError, read_calendar
 from cloud.cli_options import FILE, TownService, database_option, json_option, town_options
 from cloud.clock import system_clock
@@ -26,7 +27,6 @@ from cloud.models import Room
 from cloud.people.cli import list_actions, sign_in_key, staff
 from cloud.race import race
 from cloud.serve import serve
-from cloud.sticker_cli import door_sticker
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
 from kannuki.settings import write_secret_file
@@ -284,11 +284,14 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(policy)
+cloud.add_command(facility)
+cloud.add_command(closed_days)
+cloud.add_command(monthly_totals)
+cloud.add_command(race)
 cloud.add_command(sign_in_key)
 cloud.add_command(staff)
 cloud.add_command(list_actions)
-cloud.add_command(race)
 cloud.add_command(door)
 cloud.add_command(revoke_before)
 cloud.add_command(check_journal)
-cloud.add_command(door_sticker)

@@ -4,9 +4,9 @@ Decides the token's window (ten minutes around the booking), its permissions, it
 that what is withdrawn appears in its lock's next status list within the same transaction. Derives
 no proof key. Bookings do not call this: they ask (cloud/keyring/outbox.py) and the worker, or the
 claim that comes before it, settles.
-Invariant after `settle`: a confirmed booking that is not over, in a room with a lock, has exactly
-one live credential for each of its holders, for that lock and its own window; every other booking
-has none, and no number for a keypad is live that is not its window's.
+Invariant after `settle`: a booking that is `keyed` (cloud.booking.states) and not over, in a room
+with a lock, has exactly one live credential for each of its holders, for that lock and its own
+window; every other has none, and no number for a keypad is live that is not its window's.
 """
 
 from __future__ import annotations

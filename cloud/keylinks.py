@@ -19,13 +19,14 @@ from sqlalchemy.orm import Session
 
 from cloud import keywrap
 from cloud.alarms import raise_alarm
+from cloud.booking import states
 from cloud.bookings import time_text
 from cloud.credentials import epoch_for, live_credential, revoke_live, settle, window
 from cloud.keyring import pins
 from cloud.keyring.entitlement import keyed
 from cloud.keyring.holders import LEAD, find_holder
 from cloud.keyring.pins import ShownPin
-from cloud.models import CANCELLED, CONFIRMED, Booking, Credential, KeyLink, Lock, StaffKey
+from cloud.models import CONFIRMED, Booking, Credential, KeyLink, Lock, StaffKey
 from cloud.ports import LockKey, ProofKeys, WrappedKey
 from cloud.problems import Problem
 from cloud.signers import Signers
@@ -229,7 +230,7 @@ def _check_open(booking: Booking, now: int) -> None:
 
 
 def _check_not_cancelled(booking: Booking) -> None:
-    if booking.status == CANCELLED:
+    if booking.status in states.ENDED:
         raise Problem("BOOKING_CANCELLED")
 
 

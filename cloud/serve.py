@@ -1,4 +1,4 @@
-"""`kannuki cloud serve`: HTTP and the broker worker in one process.
+"""`kannuki cloud serve`: HTTP and, for each town, the workers beside it, in one process.
 
 The composition root of the server: reads files and the machine's clock, opens sockets, prints one
 ready line. Decides nothing about bookings or keys.
@@ -15,29 +15,33 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import uvicorn
 
+from cloud.booking.payment_file import open_providers
+from cloud.booking.sweeping import sweep_for_ever
 from cloud.broker_worker import BrokerWorker
 from cloud.cli_options import FILE, TownService, town_options
 from cloud.keyring.mail import Mailer
 from cloud.keyring.worker import KeySteps, KeyWorker
 from cloud.mail_options import mail_options
-from cloud.people.relying_party import RelyingParty, open_relying_party
 from cloud.rekey import follow_keyset
+from cloud.served_towns import (
+    ServedTown,
+    check_hosts,
+    link_settings,
+    read_further_towns,
+    read_staff_secret,
+    site_urls,
+)
 from cloud.service import TIME_ERROR_S
 from cloud.web.apps import create_sites
-from cloud.web.context import ApiContext, SiteUrls
+from cloud.web.context import ApiContext
 from cloud.web.limits import Limiter
 from cloud.web.listening import listen
 from kannuki.errors import InputError
-from kannuki.mqtt import LinkSettings
-from kannuki.settings import read_secret_file
 from protocol.signedtime import MAX_ERROR_S
-
-MIN_STAFF_SECRET_BYTES = 16
 
 
 @click.command()
@@ -59,12 +63,18 @@ MIN_STAFF_SECRET_BYTES = 16
 @click.option("--console-url", default="", help="Origin of the clerk's desk, https://host.")
 @click.option("--providers", type=FILE, help="Table of sign-in providers, TOML or JSON.")
 @click.option("--sign-in-key", type=FILE, help="Made by `cloud sign-in-key`; for --providers.")
+@click.option("--payments-file", type=FILE, help="The town's payment service, JSON (0600).")
 @click.option(
     "--limits",
     type=click.FloatRange(0, 1000),
     default=1.0,
     show_default=True,
     help="Widens the rate limits by this factor; 0 switches them off (load tests).",
+)
+@click.option(
+    "--more-towns",
+    type=FILE,
+    help="TOML: further towns of the same database, a table for each (docs/howto/run-a-town.md).",
 )
 @mail_options
 @town_options
@@ -76,6 +86,8 @@ def serve(
     console_url: str,
     providers: Path | None,
     sign_in_key: Path | None,
+    payments_file: Path | None,
+    more_towns: Path | None,
     limits: float,
     time_error_s: int,
     town_name: str,
@@ -85,61 +97,31 @@ def serve(
     staff_secret_file: Path,
 ) -> None:
     """Serve the town until stopped; prints one JSON line on stdout when ready."""
-    secret = read_secret_file(staff_secret_file).strip()
-    if len(secret) < MIN_STAFF_SECRET_BYTES:
-        raise InputError(f"{staff_secret_file} is too short", "a staff secret has 16 bytes or more")
-    settings = _link_settings(service.town, broker)
-    service = replace(
-        service,
-        time_error_s=time_error_s,
-        sends_mail=mailer is not None,
-        mail_pins=mail_pins,
+    first = ServedTown(
+        service=replace(
+            service,
+            time_error_s=time_error_s,
+            sends_mail=mailer is not None,
+            mail_pins=mail_pins,
+        ),
+        name=town_name or service.town,
+        broker=broker,
+        staff_secret=read_staff_secret(staff_secret_file),
+        urls=site_urls(book_url, service.key_page_url, console_url),
+        providers=providers,
+        sign_in_key=sign_in_key,
+        payments=open_providers(payments_file),
+        mailer=mailer,
     )
-    follow_keyset(service)
-    urls = _site_urls(book_url, service.key_page_url, console_url)
-    sign_in = _sign_in(service, urls, providers, sign_in_key)
+    towns = [first, *read_further_towns(more_towns, first)]
+    check_hosts(towns)
+    for town in towns:
+        follow_keyset(town.service)
     listener = _listen(http_host, http_port)
     try:
-        name = town_name or service.town
-        keys = KeySteps(service, name, mailer)
-        asyncio.run(_serve(keys, settings, listener, secret, urls, limits, sign_in))
+        asyncio.run(_serve(towns, listener, Limiter(time.monotonic, limits)))
     finally:
         listener.close()
-
-
-def _link_settings(town: str, broker: str) -> LinkSettings:
-    host, colon, port = broker.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InputError(f"'{broker}' is not host:port", "for example --broker 127.0.0.1:1883")
-    return LinkSettings(host=host, port=int(port), client_id=f"kannuki-cloud-{town}")
-
-
-def _site_urls(book: str, key_page: str, console: str) -> SiteUrls:
-    """Origins of the sites; the key page is one only where it is the root of its own host."""
-    key = key_page.rstrip("/")
-    urls = SiteUrls(book.rstrip("/"), key if not urlsplit(key).path else "", console.rstrip("/"))
-    for url in (urls.book, urls.key, urls.console):
-        parts = urlsplit(url)
-        if url and (parts.path or parts.query or parts.scheme not in ("http", "https")):
-            raise InputError(f"'{url}' is not an origin", "for example https://book.town.example")
-    told = [url for url in (urls.book, urls.key, urls.console) if url]
-    if len(set(told)) != len(told):
-        raise InputError("two sites have one origin", "give each a host name of its own")
-    return urls
-
-
-def _sign_in(
-    service: TownService, urls: SiteUrls, providers: Path | None, key: Path | None
-) -> RelyingParty | None:
-    if providers is None:
-        return None
-    if not urls.book:
-        raise InputError("--providers needs a booking site", "name its origin with --book-url")
-    if key is None:
-        raise InputError("--providers needs --sign-in-key", "make it: kannuki cloud sign-in-key")
-    return open_relying_party(
-        service.town, urls.book, providers, key, service.clock, service.random_bytes
-    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -150,28 +132,11 @@ def _listen(host: str, port: int) -> socket.socket:
         raise InputError(problem, "name another --http-port") from None
 
 
-async def _serve(
-    keys: KeySteps,
-    settings: LinkSettings,
-    listener: socket.socket,
-    staff_secret: bytes,
-    urls: SiteUrls,
-    limits: float,
-    sign_in: RelyingParty | None,
-) -> None:
-    service, town_name = keys.service, keys.town_name
-    worker = BrokerWorker(service, settings, monotonic=time.monotonic, random=random.random)
-    key_worker = KeyWorker(keys, worker.poke)
-
-    def poke() -> None:
-        key_worker.poke()
-        worker.poke()
-
-    limiter = Limiter(time.monotonic, limits)
-    context = ApiContext(service, town_name, worker.hub, poke, staff_secret, limiter, urls, sign_in)
+async def _serve(towns: list[ServedTown], listener: socket.socket, limiter: Limiter) -> None:
+    running = [_RunningTown(town, limiter) for town in towns]
     server = _Server(
         uvicorn.Config(
-            create_sites([context]),
+            create_sites([town.context for town in running]),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -181,19 +146,60 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
-    jobs = {
-        asyncio.create_task(server.serve(sockets=[listener]), name="http"),
-        asyncio.create_task(worker.run(), name="broker worker"),
-        asyncio.create_task(key_worker.run(), name="key worker"),
-    }
+    jobs = {asyncio.create_task(server.serve(sockets=[listener]), name="http")}
+    for town in running:
+        jobs |= town.start()
     done, left = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
     for job in left:
         job.cancel()
     await asyncio.gather(*left, return_exceptions=True)
-    if sign_in is not None:
-        await sign_in.http.close()
+    for town in running:
+        await town.close()
     for job in done:
         job.result()
+
+
+class _RunningTown:
+    """One town's part of the process: its handlers' context and the jobs beside them."""
+
+    def __init__(self, town: ServedTown, limiter: Limiter) -> None:
+        self._town = town
+        settings = link_settings(town.service.town, town.broker)
+        self._worker = BrokerWorker(
+            town.service, settings, monotonic=time.monotonic, random=random.random
+        )
+        keys = KeySteps(town.service, town.name, town.mailer)
+        self._key_worker = KeyWorker(keys, self._worker.poke)
+        self._sign_in = town.open_sign_in()
+        self.context = ApiContext(
+            town.service,
+            town.name,
+            self._worker.hub,
+            self._poke,
+            town.staff_secret,
+            limiter,
+            town.urls,
+            self._sign_in,
+            town.payments,
+        )
+
+    def start(self) -> set[asyncio.Task[None]]:
+        """Its jobs, under way."""
+        name = self._town.service.town
+        return {
+            asyncio.create_task(self._worker.run(), name=f"{name}: broker worker"),
+            asyncio.create_task(self._key_worker.run(), name=f"{name}: key worker"),
+            asyncio.create_task(sweep_for_ever(self._town.service), name=f"{name}: holds"),
+        }
+
+    async def close(self) -> None:
+        """Gives back what it holds."""
+        if self._sign_in is not None:
+            await self._sign_in.http.close()
+
+    def _poke(self) -> None:
+        self._key_worker.poke()
+        self._worker.poke()
 
 
 class _Server(uvicorn.Server):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cloud.bookings import RandomBytes, new_id
@@ -89,8 +90,11 @@ def add(
         created_at=now,
         updated_at=now,
     )
-    session.add(group)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(group)
+    except IntegrityError:  # somebody registered the same name meanwhile
+        raise Problem("EXISTS_ALREADY") from None
     return group
 
 

@@ -15,6 +15,7 @@ from cloud import bookings
 from cloud.booking import states
 from cloud.booking.places import rules_of
 from cloud.bookings import RandomBytes
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import Booking, BookingHolder
 from cloud.problems import Problem
 
@@ -63,7 +64,7 @@ def add(
     )
     session.add(holder)
     booking.updated_at = now
-    session.flush()
+    ask_for_keys(session, {booking.booking_id}, now)
     return holder
 
 
@@ -73,7 +74,7 @@ def remove(session: Session, booking: Booking, holder_id: str, now: int) -> Book
     if holder is None or holder.booking_id != booking.booking_id or holder.removed_at is not None:
         raise Problem("UNKNOWN_HOLDER")
     holder.removed_at = now
-    session.flush()
+    ask_for_keys(session, {booking.booking_id}, now)
     return holder
 
 

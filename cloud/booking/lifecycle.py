@@ -4,7 +4,8 @@ Decides the order of things: terms first, then the room (the database says wheth
 the money, then the keys, all in the caller's transaction. A change moves the booking's own row, so
 the old time is free only if the new one was taken. What a resident may do ends at the deadlines of
 the room; staff are bound by opening hours alone, unless they open the house for it.
-Raises Problem; reads no clock.
+Quotas are counted and used up in one turn: `TownDatabase.write` lets one writer of a town work at a
+time. Raises Problem; reads no clock.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from cloud import bookings
@@ -25,7 +26,7 @@ from cloud.booking.policy import Rules
 from cloud.booking.states import Amounts
 from cloud.booking.terms import Booker, Terms, Wanted, terms_for
 from cloud.booking.windows import Refusal, moment_text
-from cloud.credentials import settle
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import Booking
 from cloud.problems import Problem
 
@@ -61,7 +62,6 @@ def hold(session: Session, office: Office, booker: Booker, wanted: Wanted, now: 
     """Keeps a room for a resident who fills in the form."""
     if booker.account_id is None and not booker.is_staff:
         raise Problem("NOT_SIGNED_IN")
-    _one_at_a_time(session, booker, wanted)
     terms = terms_for(session, office.providers, booker, wanted, now)
     _check_holds(session, terms.place.rules, booker, now)
     rules = terms.place.rules
@@ -85,7 +85,6 @@ def book(
     session: Session, office: Office, booker: Booker, wanted: Wanted, asked: Asked, now: int
 ) -> Booked:
     """A booking at once."""
-    _one_at_a_time(session, booker, wanted)
     terms = terms_for(session, office.providers, booker, wanted, now)
     booking = _new(office, booker, asked.channel, now)
     return _write(session, office, booking, terms, asked, now)
@@ -103,7 +102,6 @@ def book_hold(
     """The booking for which a room was kept: `wanted` has the rest, the hold room and time."""
     if not is_plain_hold(held) or held.hold_until is None or held.hold_until <= now:
         raise Problem("HOLD_OVER")
-    _one_at_a_time(session, booker, wanted)
     wanted = replace(
         wanted, room_id=held.room_id or "", starts_at=held.starts_at, ends_at=held.ends_at
     )
@@ -136,7 +134,7 @@ def _write(
     }
     bookings.save(session, booking, terms.place.room, values)
     url = _checkout(session, office, booking, pay_by, now) if status == states.HELD else None
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
     return Booked(booking, terms, url)
 
 
@@ -238,16 +236,6 @@ def _check_holds(session: Session, rules: Rules | None, booker: Booker, now: int
         raise Problem("TOO_MANY_HOLDS", count=most)
 
 
-def _one_at_a_time(session: Session, booker: Booker, wanted: Wanted) -> None:
-    """Two requests of one person or group are not counted side by side (SQLite: they never are)."""
-    if session.get_bind().dialect.name != "postgresql":
-        return
-    for whose in sorted(filter(None, (booker.account_id, wanted.group_id))):
-        session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:whose, 0))"), {"whose": whose}
-        )
-
-
 # --- paying online, later ---
 
 
@@ -293,7 +281,7 @@ def approve(
     if pay_later is not None and booking.payment_method in states.CAN_BE_LATER:
         booking.pay_later = pay_later
     _decided(booking, by, note, now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def decline(
@@ -304,7 +292,7 @@ def decline(
     booking.status = states.DECLINED
     owe(booking, 0)
     _decided(booking, by, note, now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def _check_waiting(booking: Booking) -> None:
@@ -333,7 +321,6 @@ def change(
     """Moves a booking to another time or room. Raises Problem and leaves all as it was."""
     check_version(booking, version)
     _check_changeable(session, booker, booking, now)
-    _one_at_a_time(session, booker, wanted)
     terms = terms_for(session, office.providers, booker, wanted, now, own=booking)
     _check_same_decision(booker, booking, terms)
     money = states.rebalanced(amounts_of(booking), terms.quote.yen)
@@ -346,14 +333,21 @@ def change(
     }
     if booker.is_staff:
         values.pop("reasons")  # what a clerk decided about it stays
+    if method == states.OUTSIDE:
+        values |= {"fee_yen": 0, "full_fee_yen": 0, "reduction_percent": 0, "refund_due_yen": 0}
     bookings.save(session, booking, terms.place.room, values)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
     return terms
 
 
 def cancel(session: Session, office: Office, booking: Booking, now: int) -> None:
     """A resident gives the booking back, in time; what is kept the room's refund steps say."""
     if booking.status in states.ENDED:
+        return
+    if is_plain_hold(booking):  # nothing was booked: it is over, as it would be by itself
+        booking.status, booking.hold_until, booking.updated_at = states.EXPIRED, None, now
+        owe(booking, 0)
+        session.flush()
         return
     rules, fee = _rules(session, booking), 0
     if booking.status == states.CONFIRMED:

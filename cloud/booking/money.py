@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cloud import bookings
@@ -20,8 +21,8 @@ from cloud.booking import states
 from cloud.booking.amounts import amounts_of, owe, put
 from cloud.booking.payments import Order, Providers
 from cloud.bookings import RandomBytes, new_id
-from cloud.credentials import settle
 from cloud.database import town_of
+from cloud.keyring.outbox import ask_for_keys
 from cloud.models import Booking, PaymentEntry, PaymentEvent, PaymentOrder
 from cloud.problems import Problem
 from cloud.signers import Signers
@@ -90,7 +91,7 @@ def take_payment(
     put(booking, paid)
     if booking.status in states.ENDED and booking.refund_due_yen:
         raise_alarm(session, "PAYMENT_TOO_LATE", booking.booking_id, f"{yen} yen", now)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def pay_at_counter(
@@ -144,7 +145,7 @@ def waive(session: Session, office: Office, booking: Booking, now: int) -> None:
     if booking.status == states.HELD:
         booking.status, booking.hold_until = states.CONFIRMED, None
     owe(booking, 0)
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def allow_later(session: Session, office: Office, booking: Booking, later: bool, now: int) -> None:
@@ -152,7 +153,7 @@ def allow_later(session: Session, office: Office, booking: Booking, later: bool,
     if booking.payment_method not in states.CAN_BE_LATER:
         raise Problem("CANNOT_PAY_SO")
     booking.pay_later, booking.updated_at = later, now
-    settle(session, office.signers, {booking.booking_id}, now)
+    ask_for_keys(session, {booking.booking_id}, now)
 
 
 def take_event(session: Session, office: Office, event: ServiceEvent, now: int) -> bool:
@@ -165,15 +166,8 @@ def take_event(session: Session, office: Office, event: ServiceEvent, now: int) 
     order = session.get(PaymentOrder, event.reference)
     if order is None:
         raise Problem("UNKNOWN_PAYMENT")
-    session.add(
-        PaymentEvent(
-            event_id=event.event_id,
-            kind=event.kind,
-            reference=event.reference,
-            received_at=now,
-        )
-    )
-    session.flush()
+    if not _remember(session, event, now):
+        return False
     booking = session.get_one(Booking, order.booking_id)
     if event.kind == "payment.succeeded":
         _paid(session, office, order, booking, event, now)
@@ -182,6 +176,19 @@ def take_event(session: Session, office: Office, event: ServiceEvent, now: int) 
     else:
         _refunded(session, office, booking, event, now)
     session.flush()
+    return True
+
+
+def _remember(session: Session, event: ServiceEvent, now: int) -> bool:
+    """Notes the event; False when the same message was taken by another request meanwhile."""
+    row = PaymentEvent(
+        event_id=event.event_id, kind=event.kind, reference=event.reference, received_at=now
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
     return True
 
 

@@ -1,7 +1,7 @@
 """Free times of rooms, for a day or some days: three queries, however many rooms there are.
 
 Decides what counts as taken: bookings and holds with their buffers; a hold that is over does not,
-for it is swept before anyone books. Invariant: what is offered here can be booked at this moment by
+for whoever books there sweeps it. Invariant: what is offered here can be booked at this moment by
 somebody the room takes, and what is not cannot.
 """
 

@@ -1,24 +1,16 @@
-"""Which bookings have keys: the one place that keys ask. Decides nothing beyond that."""
+"""Which bookings have keys: `keyed` decides it; here it is a condition on rows as well."""
 
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, and_, or_
 
-from cloud.booking import states
+from cloud.booking.states import CAN_BE_LATER, CONFIRMED, PAID_ENOUGH, keyed
 from cloud.models import Booking
 
-
-def keyed(booking: Booking) -> bool:
-    """Whether the holders of this booking shall have keys while it is not over."""
-    return states.keyed(booking)
+__all__ = ["keyed", "keyed_rows"]
 
 
 def keyed_rows() -> ColumnElement[bool]:
-    """The same as a condition on the table."""
-    return and_(
-        Booking.status == states.CONFIRMED,
-        or_(
-            Booking.payment_state.in_(states.PAID_ENOUGH),
-            and_(Booking.pay_later, Booking.payment_state.in_(states.CAN_BE_LATER)),
-        ),
-    )
+    """What `keyed` says, for the database to ask; a test holds the two against each other."""
+    later = and_(Booking.pay_later, Booking.payment_state.in_(CAN_BE_LATER))
+    return and_(Booking.status == CONFIRMED, or_(Booking.payment_state.in_(PAID_ENOUGH), later))

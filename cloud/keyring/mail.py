@@ -11,7 +11,7 @@ import os
 import re
 import smtplib
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -53,6 +53,10 @@ class Mailer(Protocol):
 
     def send(self, letter: Letter) -> None: ...
 
+    def sent_by(self, sender: str) -> Mailer:
+        """The same way out with another sender."""
+        ...
+
 
 def is_address(text: str) -> bool:
     """Whether mail can be sent there: plain ASCII, one address, no name beside it."""
@@ -70,6 +74,10 @@ class SmtpMailer:
     user: str = ""
     password: str = field(default="", repr=False)
     timeout_s: float = TIMEOUT_S
+
+    def sent_by(self, sender: str) -> SmtpMailer:
+        """The same with another sender."""
+        return replace(self, sender=sender)
 
     def send(self, letter: Letter) -> None:
         """Raises MailRefused, MailFailed."""
@@ -107,6 +115,10 @@ class SpoolMailer:
 
     folder: Path
     sender: str
+
+    def sent_by(self, sender: str) -> SpoolMailer:
+        """The same with another sender."""
+        return replace(self, sender=sender)
 
     def send(self, letter: Letter) -> None:
         """Raises MailFailed."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from cloud.models import Action, StaffMember
 from cloud.people.principals import Principal
 
 MAX_DETAIL_CHARS = 2000
+_PAGE = 1000
 Detail = Mapping[str, Any]  # plain values: text, numbers, lists of them
 
 
@@ -105,10 +106,7 @@ def check(session: Session) -> ChainState:
     """Reads the whole list and says where it first does not fit."""
     town = town_of(session)
     previous, count = _genesis(town), 0
-    rows: Iterable[Action] = session.scalars(
-        select(Action).order_by(Action.seq).execution_options(yield_per=1000)
-    )
-    for row in rows:
+    for row in _all(session):
         count += 1
         if row.seq != count or row.town != town or row.row_hash != _seal(row, previous):
             return ChainState(count, previous.hex(), count)
@@ -116,9 +114,21 @@ def check(session: Session) -> ChainState:
     return ChainState(count, previous.hex(), None)
 
 
-def lines(
-    session: Session, *, before: int | None = None, limit: int | None = None
-) -> Iterator[dict[str, Any]]:
+def _all(session: Session) -> Iterator[Action]:
+    """Page by page: a list of years does not fit into memory, and no cursor is left open."""
+    after = -1
+    while True:
+        query = select(Action).where(Action.seq > after).order_by(Action.seq).limit(_PAGE)
+        page = list(session.scalars(query))
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].seq
+        for row in page:
+            session.expunge(row)
+
+
+def lines(session: Session, *, before: int | None = None, limit: int) -> Iterator[dict[str, Any]]:
     """Rows with names, newest first. before: only rows with a smaller number."""
     query = select(Action, StaffMember.name).outerjoin(
         StaffMember, StaffMember.staff_id == Action.principal_id
@@ -126,7 +136,7 @@ def lines(
     if before is not None:
         query = query.where(Action.seq < before)
     query = query.order_by(Action.seq.desc()).limit(limit)
-    for row, name in session.execute(query.execution_options(yield_per=1000)):
+    for row, name in session.execute(query).all():
         yield {
             "seq": row.seq,
             "at": row.at,

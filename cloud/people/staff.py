@@ -8,13 +8,14 @@ Who may call this is the caller's question: `principal.may("staff.change", None)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
-from cloud.models import Passkey, StaffGrant, StaffInvite, StaffMember, WebSession
+from cloud.models import Facility, Passkey, StaffGrant, StaffInvite, StaffMember, WebSession
 from cloud.people import actions, sessions
 from cloud.people.attempts import RandomBytes, sha
 from cloud.people.principals import ROLES, Grant, Principal
@@ -90,7 +91,8 @@ def invite_again(
     """A new link for somebody who lost a passkey; the old link dies, and on demand the passkeys."""
     actions.take_turn(session)
     if drop_passkeys:
-        session.execute(delete(Passkey).where(Passkey.staff_id == member.staff_id))
+        with _keeping_a_manager(session):
+            session.execute(delete(Passkey).where(Passkey.staff_id == member.staff_id))
         sessions.end_all(session, Owner(staff_id=member.staff_id))
     detail = {"drop_passkeys": drop_passkeys}
     actions.note(session, by, "staff.invite-again", member.staff_id, detail, now)
@@ -138,8 +140,8 @@ def change_grants(
 ) -> None:
     """Other roles, at once. Raises Problem LAST_MANAGER."""
     actions.take_turn(session)
-    told = _set_grants(session, member, grants)
-    _keep_a_manager(session)
+    with _keeping_a_manager(session):
+        told = _set_grants(session, member, grants)
     actions.note(session, by, "staff.grants", member.staff_id, {"grants": told}, now)
 
 
@@ -148,9 +150,8 @@ def suspend(session: Session, by: Principal, member: StaffMember, now: int) -> N
     actions.take_turn(session)
     if member.suspended_at is not None:
         return
-    member.suspended_at = now
-    session.flush()
-    _keep_a_manager(session)
+    with _keeping_a_manager(session):
+        member.suspended_at = now
     session.execute(delete(StaffInvite).where(StaffInvite.staff_id == member.staff_id))
     sessions.end_all(session, Owner(staff_id=member.staff_id))
     actions.note(session, by, "staff.suspend", member.staff_id, {}, now)
@@ -167,6 +168,9 @@ def restore(session: Session, by: Principal, member: StaffMember, now: int) -> N
 
 def _set_grants(session: Session, member: StaffMember, grants: Iterable[Grant]) -> list[str]:
     wanted = sorted({(g.role, g.facility_id or _WHOLE_TOWN) for g in grants})
+    for _, facility_id in wanted:
+        if facility_id and session.get(Facility, (member.town, facility_id)) is None:
+            raise Problem("UNKNOWN_FACILITY")
     session.execute(delete(StaffGrant).where(StaffGrant.staff_id == member.staff_id))
     for role, facility_id in wanted:
         session.add(StaffGrant(staff_id=member.staff_id, role=role, facility_id=facility_id))
@@ -174,7 +178,17 @@ def _set_grants(session: Session, member: StaffMember, grants: Iterable[Grant]) 
     return [f"{role}@{facility_id}" if facility_id else role for role, facility_id in wanted]
 
 
-def _keep_a_manager(session: Session) -> None:
+@contextmanager
+def _keeping_a_manager(session: Session) -> Iterator[None]:
+    """Raises Problem LAST_MANAGER when what is done within leaves a town without the one it had."""
+    had_one = _has_manager(session)
+    yield
+    session.flush()
+    if had_one and not _has_manager(session):
+        raise Problem("LAST_MANAGER")
+
+
+def _has_manager(session: Session) -> bool:
     """Somebody who manages the whole town, is not suspended and has a passkey."""
     left = session.scalar(
         select(StaffMember.staff_id)
@@ -187,8 +201,7 @@ def _keep_a_manager(session: Session) -> None:
         )
         .limit(1)
     )
-    if left is None:
-        raise Problem("LAST_MANAGER")
+    return left is not None
 
 
 def lines(session: Session, now: int) -> list[dict[str, Any]]:

@@ -43,8 +43,8 @@ from cloud.web.booking_models import (
 from cloud.web.context import ApiContext, Site
 from cloud.web.credentials import Resident, limited, maybe_resident, resident
 
-BOOKING_ID = Path(pattern=r"^[a-z0-9]{1,24}$")
-HOLDER_ID = Path(pattern=r"^[a-z0-9]{1,24}$")  # one object for each name: FastAPI keeps the first
+_NAME = r"^[a-z0-9]{1,24}$"
+BOOKING_ID, HOLDER_ID = Path(pattern=_NAME), Path(pattern=_NAME)  # one for each name
 _FACILITY = Query(default=None, min_length=1, max_length=32)
 _ROOM = Query(default=None, min_length=1, max_length=32)
 MY_LIMIT = 200
@@ -191,10 +191,15 @@ def _my(router: APIRouter, context: ApiContext) -> None:
 
     @router.get("/v1/my/bookings")
     def my_bookings(who: Resident = signed_in) -> list[dict[str, Any]]:
-        """What is mine, the latest first; holds that ran out are left out."""
+        """What is mine, the latest first; holds that ran out undecided and unpaid are left out."""
         query = (
             select(Booking)
-            .where(Booking.account_id == who.account_id, Booking.status != states.EXPIRED)
+            .where(Booking.account_id == who.account_id)
+            .where(
+                (Booking.status != states.EXPIRED)
+                | Booking.decided_at.is_not(None)
+                | (Booking.paid_yen > 0)
+            )
             .order_by(Booking.starts_at.desc(), Booking.booking_id)
             .limit(MY_LIMIT)
         )
@@ -271,12 +276,12 @@ def _my_changes(router: APIRouter, context: ApiContext) -> None:
 
     @router.post("/v1/my/bookings/{booking_id}/key-link")
     def key_link(booking_id: str = BOOKING_ID, who: Resident = signed_in) -> dict[str, Any]:
-        """A new key link for myself; the one before dies."""
+        """A new key link for myself; what another device has is withdrawn when this is claimed."""
         now = service.clock()
         with service.database.write() as session:
             booking = _own(session, who, booking_id)
             check_keyed(booking)
-            secret = keylinks.new_link(session, service.signers, booking, service.random_bytes, now)
+            secret = keylinks.make_link(session, booking, service.random_bytes, now)
         context.poke()
         return {"key_link": service.key_link(secret), "key_from": key_from(booking, now)}
 

@@ -63,6 +63,12 @@ from cloud.web.credentials import limited, need
 
 _FACILITY = Query(default=None, min_length=1, max_length=32)
 _DAY_LIMIT = 2000
+_TABLE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A line for each facility.",
+        "content": {"application/json": {"schema": {}}, "text/csv": {"schema": {}}},
+    }
+}
 Deed = Callable[[Session, Booking, int], dict[str, Any]]
 
 
@@ -139,7 +145,7 @@ def _reading(router: APIRouter, context: ApiContext) -> None:
             told = lines.booking_line(session, booking, service.clock(), staff=True)
             return told | holders_line(session, booking) | {"entries": _entries(session, booking)}
 
-    @router.get("/totals", response_model=None, responses={200: {"content": {"text/csv": {}}}})
+    @router.get("/totals", response_model=None, responses=_TABLE)
     def monthly(
         month: str = Query(pattern=MONTH),
         form: Literal["json", "csv"] = "json",

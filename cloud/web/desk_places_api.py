@@ -43,9 +43,8 @@ from cloud.web.context import ApiContext
 from cloud.web.credentials import limited, need, need_in_town
 from cloud.web.desk_booking_api import check_room
 
-_ID = Path(pattern=r"^[a-z0-9]{1,24}$")
-_EVIDENCE = Path(pattern=r"^[a-z0-9]{1,24}$")  # one object for each name: FastAPI keeps the first
-_ACCOUNT = Path(pattern=r"^[a-z0-9]{1,24}$")
+_NAME = r"^[a-z0-9]{1,24}$"
+_ID, _EVIDENCE, _ACCOUNT = (Path(pattern=_NAME) for _ in range(3))  # one for each name
 _FACILITY = Path(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
 _POLICY_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}

@@ -16,6 +16,7 @@ from cloud.booking import lifecycle
 from cloud.keylinks import Claim
 from cloud.keyring import delivery
 from cloud.keyring.holders import find_holder
+from cloud.keyring.places import visit_line
 from cloud.models import Booking
 from cloud.problems import Problem
 from cloud.web import limits
@@ -24,7 +25,6 @@ from cloud.web.book_api import office_of
 from cloud.web.carry_api import bearer
 from cloud.web.context import ApiContext
 from cloud.web.credentials import client_of, limited
-from cloud.web.whereabouts import whereabouts
 from kannuki import texts
 from kannuki.messages import to_base64url
 
@@ -123,7 +123,7 @@ def _trouble(router: APIRouter, context: ApiContext) -> None:
 def _claimed(session: Session, got: Claim) -> dict[str, Any]:
     credential, pin = got.credential, got.pin
     return {
-        "booking": _booking_line(session, got.booking),
+        "booking": visit_line(session, got.booking),
         "credentials": [
             {
                 "lock_id": credential.lock_id,
@@ -136,15 +136,4 @@ def _claimed(session: Session, got: Claim) -> dict[str, Any]:
         "pin": pin.digits if pin else None,
         "pin_from": pin.opens_at if pin else None,
         "pin_until": pin.closes_at if pin else None,
-    }
-
-
-def _booking_line(session: Session, booking: Booking) -> dict[str, Any]:
-    """What the key page shows of a booking: the place and the time, and nobody's name."""
-    return {
-        "booking_id": booking.booking_id,
-        "room_id": booking.room_id,
-        **whereabouts(session, booking.room),
-        "starts_at": booking.starts_at,
-        "ends_at": booking.ends_at,
     }

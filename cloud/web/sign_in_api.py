@@ -134,17 +134,19 @@ def _told(router: APIRouter, context: ApiContext) -> None:
 
 
 def _begun(router: APIRouter, context: ApiContext) -> None:
+    count = limited(context, SIGN_IN)  # within: a browser is told on a page, too
+
     @router.get(
         "/v1/sign-in/{provider}",
         status_code=303,
         response_class=Response,
         responses=_REDIRECT,
-        dependencies=[Depends(limited(context, SIGN_IN))],
     )
     async def begin(request: HttpRequest, provider: str = _PROVIDER, to: str = _TO) -> Response:
         """Send the browser to the provider."""
         to = attempts.safe_path(to)
         try:
+            count(request)
             url, attempt = await _start(context, request, provider, to, None)
         except Problem as problem:
             return _to_page(problem, to)
@@ -177,6 +179,8 @@ def _to_page(problem: Problem, to: str) -> Response:
 
 
 def _came_back(router: APIRouter, context: ApiContext) -> None:
+    count = limited(context, SIGN_IN)
+
     async def finish(
         request: HttpRequest,
         own: str | None,
@@ -187,6 +191,7 @@ def _came_back(router: APIRouter, context: ApiContext) -> None:
     ) -> Response:
         to = "/"
         try:
+            count(request)
             party = _party(context)
             attempt = attempts.resume(request.cookies.get(cookies.ATTEMPT), state or "")
             taken = await run_in_threadpool(_take, context, attempt)
@@ -207,7 +212,6 @@ def _came_back(router: APIRouter, context: ApiContext) -> None:
         "status_code": 303,
         "response_class": Response,
         "responses": _REDIRECT,
-        "dependencies": [Depends(limited(context, SIGN_IN))],
     }
 
     @router.get("/v1/sign-in/callback", **options)

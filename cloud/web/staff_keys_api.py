@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,9 +20,12 @@ from cloud.people.actions import note
 from cloud.people.principals import Principal
 from cloud.problems import Problem
 from cloud.web.api_models import PinSlip, StaffKeyWish
+from cloud.web.book_api import BOOKING_ID
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited, need
 from kannuki.messages import to_base64url
+
+_LOCK = Path(pattern=r"^[a-z2-7]{8}$")
 
 
 def staff_key_routes(context: ApiContext) -> APIRouter:
@@ -60,7 +63,9 @@ def _slips(router: APIRouter, context: ApiContext) -> None:
     may_tell = Depends(need(context, "key.pin"))
 
     @router.post("/bookings/{booking_id}/pin")
-    def pin_slip(booking_id: str, asked: PinSlip, who: Principal = may_tell) -> dict[str, Any]:
+    def pin_slip(
+        asked: PinSlip, booking_id: str = BOOKING_ID, who: Principal = may_tell
+    ) -> dict[str, Any]:
         """The number of a holder for a printed slip; allotted now if there was none."""
         now = service.clock()
         with service.database.write() as session:
@@ -87,7 +92,7 @@ def _knowing(router: APIRouter, context: ApiContext) -> None:
     may_review = Depends(need(context, "action.read"))
 
     @router.get("/bookings/{booking_id}/keys")
-    def keys_of(booking_id: str, who: Principal = may_read) -> dict[str, Any]:
+    def keys_of(booking_id: str = BOOKING_ID, who: Principal = may_read) -> dict[str, Any]:
         """Who holds keys of a booking, and what its lock knows of those that were withdrawn."""
         with service.database.read() as session:
             booking = _own_booking(session, who, "booking.read", booking_id)
@@ -102,7 +107,7 @@ def _knowing(router: APIRouter, context: ApiContext) -> None:
             }
 
     @router.get("/locks/{lock_id}/staff-keys")
-    def staff_keys_of(lock_id: str, who: Principal = may_review) -> list[dict[str, Any]]:
+    def staff_keys_of(lock_id: str = _LOCK, who: Principal = may_review) -> list[dict[str, Any]]:
         """The latest keys that staff took for a lock, and why."""
         with service.database.read() as session:
             _check_lock(session, who, "action.read", lock_id)

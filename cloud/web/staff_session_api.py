@@ -37,7 +37,7 @@ the rest is cloud.people.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -65,8 +65,7 @@ from cloud.web.credentials import (
 from cloud.web.limits import SECRET, SIGN_IN
 
 FRESH_S = 900
-_ID = Path(pattern=r"^[0-9a-f]{24}$")
-_STAFF = Path(pattern=r"^[0-9a-f]{24}$")  # one object for each name: FastAPI keeps the first
+_Id = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$")]
 _BASE64URL = r"^[A-Za-z0-9_-]*$"
 _Invite = Field(default=None, pattern=r"^[A-Za-z0-9_-]{43}$")
 
@@ -322,7 +321,7 @@ def _passkey_routes(router: APIRouter, context: ApiContext) -> None:
     @router.delete(
         "/passkeys/{passkey_id}", status_code=204, dependencies=[Depends(limited(context))]
     )
-    def remove(request: HttpRequest, passkey_id: str = _ID) -> Response:
+    def remove(request: HttpRequest, passkey_id: _Id) -> Response:
         """Take one of one's own passkeys off; the last one stays."""
         row = _current(context, request)
         _fresh(context, row)
@@ -372,9 +371,7 @@ def _people_routes(router: APIRouter, context: ApiContext) -> None:
             return _invitation(context, session, member, secret)
 
     @router.post("/people/{staff_id}/invite")
-    def invite_again(
-        asked: InviteAgain, staff_id: str = _STAFF, who: Principal = manager
-    ) -> dict[str, Any]:
+    def invite_again(asked: InviteAgain, staff_id: _Id, who: Principal = manager) -> dict[str, Any]:
         """A new link, for a lost passkey; the old link dies."""
         now = service.clock()
         with service.database.write() as session:
@@ -417,9 +414,7 @@ def _changing_routes(router: APIRouter, context: ApiContext) -> None:
     service, manager = context.service, Depends(_manager(context))
 
     @router.post("/people/{staff_id}/grants")
-    def change_grants(
-        asked: NewGrants, staff_id: str = _STAFF, who: Principal = manager
-    ) -> dict[str, Any]:
+    def change_grants(asked: NewGrants, staff_id: _Id, who: Principal = manager) -> dict[str, Any]:
         """Other roles, from now on."""
         with service.database.write() as session:
             member = staff.find(session, staff_id)
@@ -427,7 +422,7 @@ def _changing_routes(router: APIRouter, context: ApiContext) -> None:
             return staff.line(session, member, service.clock())
 
     @router.post("/people/{staff_id}/suspend")
-    def suspend(staff_id: str = _STAFF, who: Principal = manager) -> dict[str, Any]:
+    def suspend(staff_id: _Id, who: Principal = manager) -> dict[str, Any]:
         """End what somebody may do, and every session, at once."""
         with service.database.write() as session:
             member = staff.find(session, staff_id)
@@ -435,7 +430,7 @@ def _changing_routes(router: APIRouter, context: ApiContext) -> None:
             return staff.line(session, member, service.clock())
 
     @router.post("/people/{staff_id}/restore")
-    def restore(staff_id: str = _STAFF, who: Principal = manager) -> dict[str, Any]:
+    def restore(staff_id: _Id, who: Principal = manager) -> dict[str, Any]:
         """Take a suspension back."""
         with service.database.write() as session:
             member = staff.find(session, staff_id)

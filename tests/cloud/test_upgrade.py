@@ -12,7 +12,6 @@ from alembic.migration import MigrationContext
 
 from cloud import bookings, fleet, reports
 from cloud.database import Database, database_url, migrate, open_database
-from cloud.keyring.worker import KeySteps
 from cloud.models import (
     AuditRecord,
     Base,
@@ -116,7 +115,6 @@ def test_no_list_of_the_old_form_is_sent_and_the_next_version_is_higher(
 def test_bookings_get_keys_of_the_new_issuer_once(upgraded: TownService) -> None:
     assert follow_keyset(upgraded)
     assert not follow_keyset(upgraded)
-    KeySteps(upgraded, "").drain()
     with upgraded.database.read() as session:
         held = session.query(Credential).filter_by(revoked_at=None).all()
     assert len(held) == 1

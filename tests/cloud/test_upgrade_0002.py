@@ -18,12 +18,14 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 
 from cloud import bookings
+from cloud.booking.states import keyed
 from cloud.database import Database, TownDatabase, database_url, migrate, open_database
 from cloud.models import (
     AuditRecord,
     Base,
     Booking,
     Credential,
+    Facility,
     KeyLink,
     Lock,
     LockReport,
@@ -123,3 +125,19 @@ def test_service_goes_on_with_what_there_was(upgraded: TownDatabase, tmp_path: P
         booking = confirmed.first()
         assert booking is not None
         bookings.cancel(session, service.signers, booking, service.clock())
+
+
+def test_bookings_of_before_are_settled_and_kept_for_their_own_time(
+    upgraded: TownDatabase,
+) -> None:
+    with upgraded.read() as session:
+        (house,) = session.query(Facility).all()
+        assert (house.facility_id, house.policy, house.assurance) == ("main", None, "none")
+        assert {room.facility_id for room in session.query(Room)} == {"main"}
+        for row in session.query(Booking):
+            assert (row.held_from, row.held_to) == (row.starts_at, row.ends_at)
+            own = row.uid == f"{row.booking_id}@kannuki"
+            expected = ("settled", "machine") if own else ("external", "calendar")
+            assert (row.payment_state, row.channel) == expected
+            assert (row.version, row.fee_yen, row.account_id) == (1, 0, None)
+            assert keyed(row) == (row.status == "confirmed")

@@ -18,7 +18,6 @@ _OPEN_WORK = sa.text("done < wanted")
 
 
 def upgrade() -> None:
-    _holders()
     _credentials()
     _links()
     _work()
@@ -29,25 +28,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     raise NotImplementedError("keys of several holders cannot be put into one again")
-
-
-def _holders() -> None:
-    if sa.inspect(op.get_bind()).has_table("booking_holders"):
-        return
-    op.create_table(
-        "booking_holders",
-        sa.Column("town", sa.String(32), nullable=False),
-        sa.Column("holder_id", sa.String(24), nullable=False),
-        sa.Column("booking_id", sa.String(24), nullable=False),
-        sa.Column("name", sa.String(200), nullable=False),
-        sa.Column("contact", sa.String(200), nullable=False),
-        sa.Column("is_lead", sa.Boolean, nullable=False),
-        sa.Column("created_at", _INT, nullable=False),
-        sa.Column("removed_at", _INT),
-        sa.PrimaryKeyConstraint("holder_id", name="pk_booking_holders"),
-        _of_booking("booking_holders"),
-    )
-    op.create_index("ix_booking_holders_booking_id", "booking_holders", ["booking_id"])
 
 
 def _credentials() -> None:

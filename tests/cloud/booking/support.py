@@ -75,7 +75,8 @@ def wanted(start: float = 10, hours: float = 2, room_id: str = "room-1", **more:
 
 
 def live_keys(town: Town, booking_id: str) -> int:
-    """How many credentials of a booking are not withdrawn."""
+    """How many credentials of a booking are not withdrawn, once the worker has done its part."""
+    town.settle()
     with town.service.database.read() as session:
         return session.query(Credential).filter_by(booking_id=booking_id, revoked_at=None).count()
 

@@ -163,6 +163,7 @@ class Bookings(RuleBasedStateMachine):
         if not hasattr(self, "town"):
             return
         now = self.town.clock()
+        self.town.settle()
         with self.town.service.database.read() as session:
             rows = session.query(Booking).all()
             live = session.query(Credential).filter_by(revoked_at=None).all()

@@ -130,6 +130,7 @@ def move(town: Town, booking_id: str, **values: Any) -> None:
         booking = bookings.find(session, booking_id)
         for name, value in values.items():
             setattr(booking, name, value)
+        booking.held_from, booking.held_to = booking.starts_at, booking.ends_at
         ask_for_keys(session, {booking_id}, town.clock())
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from cloud import reports
+from cloud.booking import states
 from cloud.database import TownDatabase
 from cloud.issuer import OrderError
 from cloud.keyring import worker
+from cloud.keyring.entitlement import keyed_rows
 from cloud.keyring.worker import KeySteps
 from cloud.models import Booking, Credential, KeyWork
 from cloud.rekey import follow_keyset
@@ -111,6 +114,21 @@ def test_booking_that_cannot_be_keyed_delays_nobody_raises_an_alarm_and_heals(
     assert len(live(town, first)) == 1
     with town.service.database.read() as session:
         assert reports.alarm_lines(session, 9) == []
+
+
+def test_condition_on_rows_says_what_keyed_says(town: Town) -> None:
+    booking_id = book(town)
+    for status, state, later in itertools.product(
+        states.STATUSES, states.PAYMENT_STATES, (True, False)
+    ):
+        values = {"status": status, "payment_state": state, "pay_later": later}
+        with town.service.database.write() as session:
+            row = session.get_one(Booking, booking_id)
+            for name, value in (values | {"hold_until": START}).items():
+                setattr(row, name, value)
+        with town.service.database.read() as session:
+            found = session.query(Booking).filter(keyed_rows()).count()
+            assert found == states.keyed(session.get_one(Booking, booking_id))
 
 
 def test_asking_twice_is_asking_once(town: Town) -> None:

@@ -180,7 +180,7 @@ async def test_without_mail_the_page_says_to_phone(town: Town) -> None:
         for reference in (book(town), "nothing-like-it"):
             body = {"reference": reference, "contact": CONTACT}
             answer = await web.post("/v1/keys/again", body)
-            assert (answer.status_code, answer.json()["code"]) == (503, "MAIL_OFF")
+            assert (answer.status_code, answer.json()["code"]) == (409, "MAIL_OFF")
 
 
 async def test_each_holder_has_a_key_of_their_own_and_loses_it_alone(town: Town) -> None:

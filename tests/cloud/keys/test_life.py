@@ -93,10 +93,11 @@ class KeysOfATown(RuleBasedStateMachine):
 
     # --- what people do ---
 
+    @precondition(lambda self: len(self.expected) < 12)
     @rule(room=st.sampled_from(["room-1", "room-2"]))
     def book(self, room: str) -> None:
         self.hours += 3
-        booking_id = book(self.town, START + (self.hours % 60) * HOUR_S, room)
+        booking_id = book(self.town, START + self.hours * HOUR_S, room)
         self.expected[booking_id] = {""}
         self.settled = False
 
