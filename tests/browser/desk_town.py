@@ -142,7 +142,8 @@ class DeskTown(KeyTown):
             "now": self.book(MEETING, 0, 2 * HOUR_S, "田中 正", purpose="町内会"),
             "later": self.book(MEETING, 4 * HOUR_S, 2 * HOUR_S, "鈴木 花子", method="counter"),
             "commercial": self.book(
-                TATAMI, 5 * HOUR_S, HOUR_S, "みさき商店", category="commercial", purpose="展示販売会",
+                TATAMI, 5 * HOUR_S, HOUR_S, "みさき商店",
+                category="commercial", purpose="展示販売会",
             ),
             "many": self.book(MUSIC, 6 * HOUR_S, HOUR_S, "合唱団みさき", people=28),
             "evening": self.book(TATAMI, 8 * HOUR_S, 2 * HOUR_S, "書道教室", purpose="稽古"),
