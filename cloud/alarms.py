@@ -28,7 +28,7 @@ def raise_alarm(session: Session, kind: str, device: str, detail: str, now: int)
         alarm = _find(session, kind, device, detail)
     if alarm is None:
         alarm = Alarm(
-            alarm_id=_name(town_of(session), kind, device, detail),
+            alarm_id=_name(session, kind, device, detail),
             kind=kind,
             device=device,
             detail=detail,
@@ -61,7 +61,7 @@ def _count(session: Session, device: str | None) -> int:
     return session.scalar(query) or 0
 
 
-def _name(town: str, kind: str, device: str, detail: str) -> str:
-    """Two towns may have gateways of one name: their troubles are two."""
-    digest = sha256(f"{town}\n{kind}\n{device}\n{detail}".encode())
+def _name(session: Session, kind: str, device: str, detail: str) -> str:
+    """Two towns may have a device of one name: each has its own alarm."""
+    digest = sha256(f"{town_of(session)}\n{kind}\n{device}\n{detail}".encode())
     return base64.b32encode(digest[:10]).decode().lower()

@@ -27,6 +27,7 @@ from cloud.models import Room
 from cloud.people.cli import list_actions, sign_in_key, staff
 from cloud.race import race
 from cloud.serve import serve
+from cloud.sticker_cli import door_sticker
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
 from kannuki.settings import write_secret_file
@@ -288,10 +289,11 @@ cloud.add_command(policy)
 cloud.add_command(facility)
 cloud.add_command(closed_days)
 cloud.add_command(monthly_totals)
-cloud.add_command(race)
 cloud.add_command(sign_in_key)
 cloud.add_command(staff)
 cloud.add_command(list_actions)
+cloud.add_command(race)
 cloud.add_command(door)
 cloud.add_command(revoke_before)
 cloud.add_command(check_journal)
+cloud.add_command(door_sticker)

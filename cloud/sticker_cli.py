@@ -6,13 +6,10 @@ import json
 from pathlib import Path
 
 import click
-from sqlalchemy import select
 
-from cloud import bookings, sticker
+from cloud import sticker
 from cloud.cli_options import FILE, TownService, json_option, town_options
-from cloud.models import Lock
-from cloud.web.key_pages import door_address
-from cloud.web.whereabouts import whereabouts
+from cloud.web.key_pages import door_address, door_line
 from kannuki.errors import InputError
 from kannuki.settings import write_file_whole
 
@@ -33,10 +30,9 @@ def door_sticker(service: TownService, lock_id: str, out: Path, as_json: bool) -
         raise InputError(f"'{out}' is neither .svg nor .png", "name the file door.svg or door.png")
     address = door_address(service.key_page_url, lock_id)
     with service.database.read() as session:
-        lock = session.scalar(select(Lock).where(Lock.lock_id == lock_id))
-        if lock is None or lock.room_id is None:
-            raise InputError(f"no lock {lock_id} hangs at a room", "see: kannuki cloud rooms")
-        told = whereabouts(session, bookings.find_room(session, lock.room_id))
+        told = door_line(session, lock_id)
+    if told is None:
+        raise InputError(f"no lock {lock_id} hangs at a room", "see: kannuki cloud rooms")
     if out.suffix == ".svg":
         content = sticker.sheet(address, told["room"], told["facility"]).encode()
     else:

@@ -25,6 +25,7 @@ from cloud.web.desk_places_api import desk_places_routes
 from cloud.web.guards import WITH_COOKIES, SameOrigin, SecurityHeaders
 from cloud.web.http_problems import add_handlers
 from cloud.web.key_api import key_routes
+from cloud.web.key_pages import key_page_routes
 from cloud.web.limits import Limiter
 from cloud.web.payment_api import payment_routes
 from cloud.web.relay_api import relay_routes
@@ -43,17 +44,17 @@ _OPENAPI_ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PRO
 Routes = Callable[[ApiContext], APIRouter]
 ROUTES: dict[Site, tuple[Routes, ...]] = {
     Site.BOOK: (town_routes, sign_in_routes, free_routes, book_routes),
-    Site.KEY: (town_routes, key_routes, relay_routes, carry_routes),
+    Site.KEY: (town_routes, key_routes, key_page_routes, relay_routes, carry_routes),
     Site.CONSOLE: (
         town_routes,
         staff_session_routes,
         staff_people_routes,
         staff_routes,
         staff_key_routes,
+        desk_routes,
         free_routes,
         desk_booking_routes,
         desk_places_routes,
-        desk_routes,
         relay_routes,
         carry_routes,
     ),
@@ -65,12 +66,12 @@ ROUTES: dict[Site, tuple[Routes, ...]] = {
         staff_people_routes,
         staff_routes,
         staff_key_routes,
+        desk_routes,
         free_routes,
         book_routes,
         payment_routes,
         desk_booking_routes,
         desk_places_routes,
-        desk_routes,
     ),
 }
 

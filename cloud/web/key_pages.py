@@ -22,14 +22,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud import bookings, keylinks
-from cloud.models import Lock, Room
+from cloud.database import town_of
+from cloud.models import Facility, Lock
 from cloud.problems import Problem
 from cloud.web import limits
 from cloud.web.api_models import Request, Secret
 from cloud.web.context import ApiContext
 from cloud.web.credentials import limited
 from cloud.web.static import PAGES, TEXTS
-from cloud.web.whereabouts import whereabouts
 
 
 class KeyLinkShown(Request):
@@ -76,19 +76,28 @@ def _doors(router: APIRouter, context: ApiContext) -> None:
     def door(lock_id: str = _LOCK) -> dict[str, Any]:
         """Whose door this is, for anyone who stands before it."""
         with service.database.read() as session:
-            room = _room_behind(session, lock_id)
-            if room is None:
-                raise Problem("UNKNOWN_LOCK")
-            told = whereabouts(session, room)
-        told.pop("how_to_find")
-        return told | {"lock_id": lock_id, "book_url": context.urls.book or None}
+            told = door_line(session, lock_id)
+        if told is None:
+            raise Problem("UNKNOWN_LOCK")
+        return told | {"book_url": context.urls.book or None}
 
 
-def _room_behind(session: Session, lock_id: str) -> Room | None:
+def door_line(session: Session, lock_id: str) -> dict[str, Any] | None:
+    """What anyone may know of a door: its room and house, by language; None where none hangs."""
     lock = session.scalar(select(Lock).where(Lock.lock_id == lock_id))
-    if lock is None or lock.room_id is None:
+    room = bookings.find_room(session, lock.room_id) if lock and lock.room_id else None
+    if room is None:
         return None
-    return bookings.find_room(session, lock.room_id)
+    house = session.get(Facility, (town_of(session), room.facility_id))
+    facilities = json.loads(house.names) if house else {}
+    return {
+        "lock_id": lock_id,
+        "room": room.name,
+        "facility": facilities.get("ja", ""),
+        "rooms": json.loads(room.names),
+        "facilities": facilities,
+        "phone": house.phone if house else "",
+    }
 
 
 def _codes(router: APIRouter, context: ApiContext) -> None:

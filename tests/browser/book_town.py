@@ -37,9 +37,7 @@ from tests.cloud.support import START, Town, open_town
 DAY_S = 86_400
 TODAY = "2026-12-05"  # a Saturday; the town's clock stands at 09:55
 CHECKOUT = "https://pay.invalid/checkout"
-EVERY_DAY = {
-    day: [["09:00", "21:30"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-}
+EVERY_DAY = {day: [["09:00", "21:30"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
 CENTER = {
     "hours": EVERY_DAY,
     "slot_minutes": 30,
@@ -69,6 +67,12 @@ NAMES = {
     "和室": {"ja-simple": "わしつ", "en": "Tatami room"},
     "音楽室": {"ja-simple": "おんがくしつ", "en": "Music room"},
 }
+CENTER_NAMES = {
+    "ja": "みさき市民センター",
+    "ja-simple": "しみん センター",
+    "en": "Misaki Civic Centre",
+}
+BARN_NAMES = {"ja": "海辺の集会所", "ja-simple": "うみべの しゅうかいじょ", "en": "Seaside hall"}
 FIND = {
     "ja": "2階、階段を上がって右",
     "ja-simple": "2かい。みぎに あります。",
@@ -151,9 +155,7 @@ class BookTown:
                     session, service.random_bytes, made, now, kind="登録証", shown="登録証 12号",
                     reduction_percent=None, expires_at=now + days * DAY_S, checked_by="staff:1",
                 )  # fmt: skip
-            session.add(
-                GroupMember(group_id=made.group_id, account_id=account_id, added_at=now)
-            )
+            session.add(GroupMember(group_id=made.group_id, account_id=account_id, added_at=now))
             return made.group_id
 
     # --- what the town knows
@@ -185,19 +187,15 @@ def furnish(town: Town) -> None:
     with town.service.database.write() as session:
         now = town.clock()
         house = places.main_facility(session, now)
-        house.names = places.words(
-            {"ja": "みさき市民センター", "ja-simple": "しみん センター", "en": "Misaki Civic Centre"}
-        )
-        house.address, house.phone, house.assurance = "北海道みさき市本町1-2-3", "0123-45-6789", "aal1"
+        house.names = places.words(CENTER_NAMES)
+        house.address, house.phone = "北海道みさき市本町1-2-3", "0123-45-6789"
+        house.assurance = "aal1"
         for room in session.query(Room):
             room.capacity = CAPACITIES[room.name]
             room.names = places.words(NAMES[room.name])
             room.find = places.words(FIND)
         places.apply_policy(session, house, read_policy(json.dumps(CENTER)), now)
-        barn = places.add_facility(
-            session, "barn",
-            {"ja": "海辺の集会所", "ja-simple": "うみべの しゅうかいじょ", "en": "Seaside hall"}, now,
-        )  # fmt: skip
+        barn = places.add_facility(session, "barn", BARN_NAMES, now)
         hall = bookings.add_room(session, "集会室", "hall")
         hall.facility_id, hall.capacity = barn.facility_id, 40
         hall.names = places.words({"ja-simple": "しゅうかいしつ", "en": "Hall"})

@@ -49,8 +49,18 @@ class KeyPage:
     async def collect(self, link: str) -> None:
         """Follow the link that the resident was sent, and press the one button."""
         await self.page.goto(link)
+        await self.claim()
+
+    async def claim(self) -> None:
+        """The one button of a link that was opened for the first time."""
         await self.page.click("#claim")
         await expect(self.page.locator("#gate")).to_be_visible()
+
+    async def number(self) -> str:
+        """What a person would press at the keypad."""
+        await self.page.click("#pin-box summary")
+        shown = await self.page.locator("#pin-box .pin-number").inner_text()
+        return "".join(letter for letter in shown if letter.isdigit())
 
     async def press(self) -> None:
         """The big button."""

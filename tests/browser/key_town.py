@@ -85,6 +85,12 @@ class KeyTown:
         self.street.pass_time(seconds)
         tell_time(self.street)
 
+    def lose_time(self) -> None:
+        """The lock's power was cut, and its clock's battery is dead."""
+        self.street.lock.power_off()
+        self.street.lock.rtc.stopped = True
+        self.street.lock.power_on()
+
     def openings(self) -> int:
         """How often the bolt came back since the town began."""
         self.street.lock.carry_out()

@@ -97,7 +97,8 @@ _NOT_WALKED = """() => {
     + '[tabindex]:not([tabindex="-1"])';
   const sameGroup = (node) => node.type === 'radio'
     && document.querySelector(`[type=radio][name="${node.name}"][data-walked]`);
-  const left = [...document.querySelectorAll(controls)].filter((node) => !node.disabled
+  const root = [...document.querySelectorAll('dialog:modal')].at(-1) ?? document;
+  const left = [...root.querySelectorAll(controls)].filter((node) => !node.disabled
     && node.checkVisibility({ visibilityProperty: true }) && node.tabIndex >= 0
     && !node.closest('[inert]') && node.dataset.walked === undefined && !sameGroup(node));
   document.querySelectorAll('[data-walked]').forEach((node) => delete node.dataset.walked);
@@ -186,7 +187,7 @@ async def walk_by_keyboard(page: Page) -> list[Stop]:
         await page.keyboard.press("Tab")
         found = await page.evaluate(_FOCUSED)
         if found is not None and found["number"] == len(stops) - 1:
-            continue  # the next part of the same control, as in a field for a date
+            continue  # a field for a date has several stops inside
         if found is None or found["number"] < len(stops):
             break
         assert found["ring"], f"{page.url}: nobody sees the focus on {found['name']}"

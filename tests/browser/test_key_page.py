@@ -474,6 +474,55 @@ async def test_no_signal_and_no_bluetooth_is_told_before_any_press(
     assert town.openings() == 0
 
 
+async def test_a_lock_in_doubt_about_the_time_hears_it_from_the_phone(
+    town: KeyTown, at_door: Visitor
+) -> None:
+    await collect(at_door, town.link())
+    town.lose_time()
+    await press(at_door)
+    await state_is(at_door, "opened")
+    assert town.openings() == 1
+
+
+async def test_without_signal_a_lock_in_doubt_stays_shut_and_the_page_says_why(
+    town: KeyTown, at_door: Visitor
+) -> None:
+    await collect(at_door, town.link())
+    await is_ready_for_no_signal(at_door)
+    town.lose_time()
+    await at_door.lose_signal()
+    await press(at_door)
+    await reads(at_door, "ドアの時計を合わせています。")
+    await expect(at_door.page.locator("#help-pin")).to_be_visible()
+    assert town.openings() == 0
+
+
+async def test_a_bolt_that_sticks_is_told_and_not_called_open(
+    town: KeyTown, at_door: Visitor
+) -> None:
+    await collect(at_door, town.link())
+    town.street.lock.door.jam(0.5)
+    await press(at_door)
+    await reads(at_door, "鍵が途中で止まりました")
+    await state_is(at_door, "ready")
+    assert town.openings() == 0
+
+
+async def test_a_phone_with_a_wrong_clock_may_try_and_hears_it_from_the_lock(
+    town: KeyTown, at_door: Visitor
+) -> None:
+    await collect(at_door, town.link(begins_in_s=3600))
+    await is_ready_for_no_signal(at_door)
+    await at_door.lose_signal()
+    await at_door.page.reload()
+    await state_is(at_door, "early")
+    await press(at_door)
+    await at_door.page.click("#help-try")
+    await reads(at_door, "分で使えます")
+    assert await at_door.page.evaluate("navigator.bluetooth.asked.length") == 1
+    assert town.openings() == 0
+
+
 # --- giving away, giving back
 
 
@@ -575,6 +624,10 @@ async def test_inside_another_app_the_page_says_where_to_open_it(
     way_out = await inside.page.locator("a.button-big").get_attribute("href")
     assert way_out == link.replace("/#", "/?openExternalBrowser=1#")
     await expect(inside.page.locator("#claim")).to_be_hidden()
+    await inside.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await inside.page.click("#copy-link")
+    await reads(inside, "コピーしました")
+    assert await inside.page.evaluate("navigator.clipboard.readText()") == link
     await inside.page.click("#stay")
     await inside.page.click("#claim")
     await state_is(inside, "ready")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from playwright.async_api import expect
 
 from protocol import audit, reasons
+from tests.browser.book_page import BookPage
 from tests.browser.conftest import Welcome
-from tests.browser.key_page import OPENED_WITHIN_MS, with_key
+from tests.browser.key_page import OPENED_WITHIN_MS, KeyPage, with_key
 from tests.browser.town import BrowserTown, Door
 
 HOUR = 3600
@@ -23,6 +24,26 @@ async def refused_by(door: Door, reason: int, before) -> audit.Record:
 
 
 # --- the one thing that matters most
+
+
+async def test_resident_signs_in_books_and_opens_the_door(
+    visit: Welcome, town: BrowserTown, door: Door
+) -> None:
+    """All of it in one browser: provider, booking site, key page, Web Bluetooth."""
+    visitor = await visit(width=360)
+    booking = BookPage(visitor, town)
+    await booking.sign_in("hanako")
+    await booking.choose(door)
+    await booking.fill_in("俳句の会")
+    await booking.to_the_key()
+    visitor.stand_before(door.device_name)
+    person = KeyPage(visitor)
+    await person.claim()
+    before = await door.witness()
+    await person.press()
+    await person.tells("OPENED")
+
+    await door.opened_by(before, audit.SOURCE_HOLDER)
 
 
 async def test_booking_becomes_an_open_door_over_web_bluetooth(
@@ -194,6 +215,17 @@ async def test_lock_without_the_time_says_so_to_a_phone_without_signal(
     await person.tells("TIME_UNKNOWN")
 
     await door.stayed_shut(before)
+
+
+async def test_number_from_the_page_opens_at_the_keypad_for_a_hand_without_a_phone(
+    visit: Welcome, town: BrowserTown, door: Door
+) -> None:
+    person = await with_key(await visit(width=360), door, await town.key_link(door, 60))
+    number = await person.number()
+    before = await door.witness()
+    await door.touch("keys", keys=number)
+
+    await door.opened_by(before, audit.SOURCE_KEYPAD)
 
 
 async def test_jammed_bolt_is_told_and_not_called_open(

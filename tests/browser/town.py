@@ -253,16 +253,47 @@ class BrowserTown:
         link: str = (await self.office.staff("POST", path))["key_link"]
         return link
 
+    def will_cancel(self, booking_id: str) -> None:
+        """A booking that a test made by itself; it is gone when the test has ended."""
+        self._booked.append(booking_id)
+
     async def withdraw(self, door: Door) -> None:
         """Cancel the last booking that was made; the lock knows it when this returns."""
-        held = (await self._list_of(door))["version"]
+        held = await self.list_version(door)
         await self.office.staff("POST", f"bookings/{self._booked.pop()}/cancel")
+        await self.list_reached(door, held)
+
+    async def list_version(self, door: Door) -> int:
+        """The newest status list for this door's lock, whether it has it or not."""
+        return (await self._list_of(door))["version"]
+
+    async def list_reached(self, door: Door, after: int) -> None:
+        """Wait until there is a newer list than `after`, and the lock holds it."""
 
         async def known() -> bool:
             now = await self._list_of(door)
-            return bool(now["acknowledged_version"] == now["version"] > held)
+            return bool(now["acknowledged_version"] == now["version"] > after)
 
         await until(known, f"the lock of {door.room} has the newest list")
+
+    # --- people
+
+    @property
+    def last_booking(self) -> str:
+        """The id of the booking that was made last."""
+        return self._booked[-1]
+
+    async def bookings_of(self, name: str) -> list[str]:
+        """Ids of the living bookings of somebody."""
+        rows = await self.office.staff("GET", "bookings")
+        mine = [row for row in rows if row["holder_name"] == name]
+        return [row["booking_id"] for row in mine if row["status"] != "cancelled"]
+
+    async def invitation(self, name: str, role: str) -> str:
+        """A link by which a new member of staff makes a passkey."""
+        wish = {"name": name, "grants": [{"role": role}]}
+        link: str = (await self.office.staff("POST", "people", wish))["invite_link"]
+        return link
 
     async def _list_of(self, door: Door) -> dict[str, int]:
         """Which status list there is for this door's lock, and which one it has acknowledged."""

@@ -34,11 +34,12 @@ function roomRow({ room, windows, standing }, pick) {
         : h("p", { class: "day-none" }, t(`book.room_${standing}`))));
 }
 
+/** What is seen is part of what is heard: room and "choose" are added for those who do not see. */
 function windowButton(room, window, pick) {
-  const time = hours(window.startsAt, window.endsAt);
-  return h("button", {
-    class: "window", type: "button", id: `window-${room.id}-${window.startsAt}`,
-    "aria-label": `${room.name} ${time} ${t("book.choose")}`,
-    onclick: () => pick(room, window),
-  }, h("span", { class: "window-time" }, time), h("span", { class: "window-long" }, lasting(window.endsAt - window.startsAt)));
+  const heard = (text) => h("span", { class: "visually-hidden" }, text);
+  return h("button", { class: "window", type: "button", id: `window-${room.id}-${window.startsAt}`, onclick: () => pick(room, window) },
+    heard(`${room.name} `),
+    h("span", { class: "window-time" }, hours(window.startsAt, window.endsAt)), " ",
+    h("span", { class: "window-long" }, lasting(window.endsAt - window.startsAt)),
+    heard(` ${t("book.choose")}`));
 }

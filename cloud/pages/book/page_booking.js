@@ -36,7 +36,7 @@ await startPage({
       why(booking), declined(),
       h("section", { class: "stack", "aria-labelledby": "d" }, h("h2", { id: "d" }, t("book.details")), h("div", { class: "card" }, details(booking)))),
       h("div", { class: "stack-l" }, holders(main, shell), changing(main, shell, now))),
-      h("p", { class: "row no-print" }, h("a", { href: to("my") }, icon("back"), t("book.nav_my")),
+      h("p", { class: "row no-print" }, h("a", { class: "button button-quiet", href: to("my") }, icon("back"), t("book.nav_my")),
         h("button", { class: "button button-quiet", type: "button", onclick: () => window.print() }, icon("print"), t("ui.print")))));
     document.title = `${title.textContent} | ${t("book.site")}`;
     if (fresh) shell.arrive(title);

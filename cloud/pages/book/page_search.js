@@ -116,7 +116,7 @@ function drawDay(week) {
   replace(parts.day,
     h("div", { class: "day-head" },
       h("h2", { id: "day-title", tabindex: "-1" }, dayWords(dayStart(choice.day))),
-      h("p", { class: "soft", role: "status" }, `${facility().name} ${peopleWords(choice.people)} ${free}`)),
+      h("p", { class: "soft", role: "status" }, `${facility().name} · ${peopleWords(choice.people)} · ${free}`)),
     view.free ? null : elsewhere(week),
     dayOf(view, pick));
 }

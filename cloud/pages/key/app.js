@@ -9,7 +9,7 @@ import { handOver } from "./handover.js";
 import * as state from "./state.js";
 import { openStore } from "./store.js";
 import { createView } from "./view.js";
-import { cardOf, collect, linkOf, refresh, REFRESH_EVERY_S, secretOf } from "./wallet.js";
+import { cardOf, collect, linkOf, refresh, REFRESH_EVERY_S, secretOf, wordsOf } from "./wallet.js";
 import { wakeWorker, startWorker } from "./worker.js";
 import { BluetoothLink, support } from "../protocol/bluetooth.js";
 import { attempt } from "../protocol/opening.js";
@@ -72,7 +72,7 @@ const recordNow = () => records.get(current()?.id);
 // ---- presses
 
 const act = {
-  claim: () => (situation.claim.phase === "working" ? null : claim()),
+  claim: () => (situation.claim.phase === "working" ? null : report(claim())),
   press: () => open("unlock"),
   lock: () => open("lock"),
   openBy: (way) => open("unlock", way),
@@ -92,17 +92,19 @@ const act = {
 
 async function claim() {
   dispatch({ kind: "claiming" });
+  let record;
   try {
-    const record = await collect(store, call, secret, now());
-    hold(record);
-    dropFragment();
-    dispatch({ kind: "claimed", key: cardOf(record), at: now() });
-    focusHeading();
-    await navigator.storage?.persist?.();
-    await prefetch(store, [record], now());
+    record = await collect(store, call, secret, now());
   } catch (error) {
     dispatch({ kind: "refused", ...told(error) });
+    return;
   }
+  hold(record);
+  dropFragment();
+  dispatch({ kind: "claimed", key: cardOf(record), at: now() });
+  focusHeading();
+  report(navigator.storage?.persist?.());
+  await prefetch(store, [record], now());
 }
 
 /** {code, texts} of what went wrong with the town; a fault of ours is told as one and goes up. */
@@ -129,13 +131,24 @@ async function open(command, wanted = null) {
   const lockId = chosenDoors.get(key.id) ?? record.credentials[0].lockId;
   const credential = record.credentials.find((each) => each.lockId === lockId);
   carrying = new AbortController();
-  const result = await attempt(linkTo(what.way, lockId, record), credential, COMMANDS[command][what.way], {
-    signal: carrying.signal,
-    town: what.way === "bluetooth" ? townFor(store, record, lockId, situation.can.network) : null,
-    onProgress: (step) => dispatch({ kind: "progress", step }),
-  });
-  dispatch({ kind: "outcome", result: { code: result.code, granted: result.granted, opensAt: result.opensAt, door: result.door, texts: result.texts }, at: now() });
+  const result = await tryDoor(credential, record, what.way, command);
+  const { code, granted, opensAt, door, texts } = result;
+  dispatch({ kind: "outcome", result: { code, granted, opensAt, door, texts }, at: now() });
   await aftermath(record, result);
+}
+
+async function tryDoor(credential, record, way, command) {
+  const { lockId } = credential;
+  const town = way === "bluetooth" ? townFor(store, record, lockId, situation.can.network) : null;
+  const onProgress = (step) => dispatch({ kind: "progress", step });
+  try {
+    return await attempt(linkTo(way, lockId, record), credential, COMMANDS[command][way], {
+      town, onProgress, signal: carrying.signal,
+    });
+  } catch (error) {
+    dispatch({ kind: "outcome", result: { code: "FAULT", granted: false }, at: now() });
+    throw error;
+  }
 }
 
 const linkTo = (way, lockId, { ticket }) => (way === "relay" ? new RelayLink({ lockId, ticket }) : new BluetoothLink(lockId));
@@ -179,10 +192,32 @@ function focusHeading() {
   if (heading) arrive(heading, t("key.title"), town.name);
 }
 
+/** Browsers inside apps often forbid the clipboard: then the old way, then letters to mark by hand. */
 async function copy(text, button) {
-  await navigator.clipboard.writeText(text);
+  if (!(await toClipboard(text)) && !copyMarked(text)) {
+    await tell(t("key.link"), h("span", { class: "link-text mono" }, text));
+    return;
+  }
   button.textContent = t("key.copied");
   shell.say(t("key.copied"));
+}
+
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function copyMarked(text) {
+  const letters = h("textarea", { class: "visually-hidden", readonly: true, "aria-hidden": "true" }, text);
+  (document.querySelector("dialog[open]") ?? document.body).append(letters);
+  letters.select();
+  const done = document.execCommand("copy");
+  letters.remove();
+  return done;
 }
 
 // ---- tools: each is asked for first
@@ -270,7 +305,7 @@ async function loadKeys() {
 /** A link in the address: a key that is held already is shown, a new one is offered. */
 async function takeLink() {
   secret = secretOf(location.hash);
-  if (secret === null) return;
+  if (secret === null) return situation.secret ? dispatch({ kind: "unlinked" }) : null;
   const link = await linkOf(secret);
   const held = [...records.values()].find((record) => record.link === link);
   if (!held) return dispatch({ kind: "linked" });
@@ -333,6 +368,7 @@ async function describeDoor() {
   let door = {};
   try {
     door = await call("GET", `/v1/doors/${situation.doorId}`);
+    door.words = wordsOf(door);
   } catch (error) {
     if (!(error instanceof Offline || error instanceof ApiProblem)) throw error;
   }
@@ -368,9 +404,10 @@ async function begin() {
   });
   listen();
   if (store === null) return dispatch({ kind: "loaded", keys: [] });
+  await noteRadio(); // before a press could take another way than the person's phone has
   await loadKeys();
   await takeLink();
-  await Promise.all([noteRadio(), describeDoor(), lookAround(true), startWorker()]);
+  await Promise.all([describeDoor(), lookAround(true), startWorker()]);
   await wakeWorker();
 }
 

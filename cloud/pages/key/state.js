@@ -288,7 +288,7 @@ function toldAfter({ attempt, explained }, key, now) {
 }
 
 /** A room's name by language where the town has one, else as it is. */
-const nameOf = ({ room, words }) => words?.room ?? room;
+const nameOf = ({ room, words }) => (words?.room?.ja ? words.room : room);
 
 const TONES = { BUSY: "wait", RELAY_BUSY: "wait", EXPIRED: "calm", ALREADY_OPEN: "good" };
 
@@ -375,7 +375,7 @@ function rightKey(situation, doorId, key, now) {
     (each) => doorId && each.id !== key.id && opens(each, doorId) && phaseOf(each, now) === OPEN,
   );
   if (usable) return [{ do: "switch", id: usable.id, room: nameOf(usable) }];
-  return key.howToFind ? [{ do: "find" }] : [];
+  return key.howToFind || key.address ? [{ do: "find" }] : [];
 }
 
 function lastResorts(key, code) {

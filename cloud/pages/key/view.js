@@ -92,7 +92,7 @@ function place(value) {
 /** What the town calls it in the reader's language, and the language that is. */
 function called(key, what, plain) {
   const own = theirs(key.words?.[what]);
-  const isJapanese = lang() === "en" && (!own || own === key.words[what].ja);
+  const isJapanese = lang() === "en" && (!own || own !== key.words[what].en);
   return { text: own || plain, props: isJapanese ? { lang: "ja" } : {} };
 }
 
@@ -155,7 +155,7 @@ function keyScreen(picture, part, act) {
   ];
   const side = [
     part("pin", [key.id, key.pin], () => pin(key)),
-    part("find", [key.id, key.howToFind, key.words], () => find(key)),
+    part("find", [key.id, key.howToFind, key.address, key.words], () => find(key)),
     part("trouble", [key.phone, Boolean(key.pin)], () => trouble(key)),
     part("others", picture.others.map((each) => [each.key.id, each.key.room, each.phase]), () => others(picture, act)),
     part("tools", [key.id, picture.tools], () => tools(picture, act)),
@@ -312,11 +312,13 @@ const grouped = (digits) => digits.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ??
 
 function find(key) {
   const { text, props } = called(key, "how_to_find", key.howToFind);
-  if (!text) return null;
+  if (!text && !key.address) return null;
   return h("details", { id: "find-box", open: true },
     h("summary", {}, t("key.find")),
-    h("div", { class: "find", ...props }, text.split("\n").map((line) => h("p", {}, line))));
+    h("div", { class: "find", ...props }, lines(key.address, text).map((line) => h("p", {}, line))));
 }
+
+const lines = (...parts) => parts.filter(Boolean).flatMap((part) => part.split("\n"));
 
 function trouble(key) {
   const steps = ["key.trouble_1", "key.trouble_2", key.pin && "key.trouble_3", "key.trouble_4"];
@@ -370,7 +372,7 @@ function slip(key) {
     facts([
       [t("key.room"), h("span", room.props, [facility.text, room.text].filter(Boolean).join(" "))],
       [t("key.window"), [day(key.startsAt, { year: true }), " ", h("span", { class: "nowrap" }, hours(key.startsAt, key.endsAt))]],
-      [t("key.find"), way.text && h("span", { class: "lines", ...way.props }, way.text)],
+      [t("key.find"), (way.text || key.address) && h("span", { class: "lines", ...way.props }, lines(key.address, way.text).join("\n"))],
       [t("key.pin"), key.pin && pinNumber(key.pin, "span")],
       [t("key.phone_number"), key.phone],
     ]),

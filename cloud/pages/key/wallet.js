@@ -72,7 +72,8 @@ export async function recordOf(told, { secret, link, pair, now }) {
     title: text(booking.title),
     howToFind: text(booking.how_to_find ?? booking.find_text),
     phone: text(booking.phone),
-    words: booking.words ?? {}, // room, facility and how_to_find by language
+    address: text(booking.address),
+    words: wordsOf(booking),
     pin: text(told.pin),
     pinFrom: told.pin_from ?? null,
     pinUntil: told.pin_until ?? null,
@@ -90,6 +91,11 @@ export async function recordOf(told, { secret, link, pair, now }) {
 async function fingerprint(credentials) {
   const all = credentials.map(({ token }) => toBase64url(token)).sort().join();
   return linkOf(all);
+}
+
+/** Names and the way there, by language; a language that is missing has the nearest (texts.js). */
+export function wordsOf({ rooms, facilities, ways }) {
+  return { room: rooms ?? {}, facility: facilities ?? {}, how_to_find: ways ?? {} };
 }
 
 const text = (value) => (typeof value === "string" && value !== "" ? value : null);
@@ -111,11 +117,11 @@ export async function refresh(store, call, record, now) {
 
 /** What the screen may know of a record: nothing that opens anything but the PIN. */
 export function cardOf(record) {
-  const { id, room, facility, title, howToFind, phone, gone, words = {} } = record;
+  const { id, room, facility, title, howToFind, phone, gone, words = {}, address = null } = record;
   const { pin, pinFrom = null, pinUntil = null } = record;
   const { startsAt, endsAt, opensAt, closesAt, checkedAt } = record;
   return {
-    id, room, facility, title, howToFind, words, phone, pin, pinFrom, pinUntil, gone,
+    id, room, facility, title, howToFind, words, address, phone, pin, pinFrom, pinUntil, gone,
     startsAt, endsAt, opensAt, closesAt, checkedAt,
     doors: record.credentials.map(({ lockId, name }) => ({ lockId, name: name ?? null })),
     hasTicket: Boolean(record.ticket),

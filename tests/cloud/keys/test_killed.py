@@ -58,7 +58,8 @@ def child(folder: str, after: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 2, 4, 6, 7, 8, 9])
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("after", [1, 4, 7, 9])
 def test_killed_process_is_followed_by_one_that_finishes(town: Town, after: int) -> None:
     booking_id = book(town)
     for number in (after, -1):
@@ -67,7 +68,7 @@ def test_killed_process_is_followed_by_one_that_finishes(town: Town, after: int)
                 for row in session.query(KeyDelivery):
                     row.next_attempt_at = 0
         command = [sys.executable, "-c", _CHILD, str(town.folder), str(number)]
-        ended = subprocess.run(command, check=False, timeout=60)
+        ended = subprocess.run(command, check=False, timeout=110)
         assert ended.returncode == (-signal.SIGKILL if number >= 0 else 0)
     assert len(issued(town, booking_id)) == len(live(town, booking_id)) == 1
     letters = sorted((town.folder / "mail").glob("*.eml"))
