@@ -8,8 +8,8 @@ a program did is nobody's minute. Reads no clock.
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from cloud.booking import states
 from cloud.desk.minutes import Tally
@@ -18,7 +18,8 @@ from cloud.people.principals import machine
 from protocol import audit
 
 KEY_ACTIONS = ("key.reissue", "key.pin")
-BY_STAFF = ("counter", "telephone", "phone")
+_STAFF = "staff:"
+_PROGRAM = _STAFF + machine("").staff_id
 _OPENED = (audit.OPERATION_UNLOCK, audit.OPERATION_HOLD_OPEN)
 
 
@@ -58,14 +59,19 @@ def _decided(
 ) -> Select[tuple[str]]:
     """Approvals and refusals by a person; what the rules decided has no such name."""
     query = select(Booking.booking_id).where(
-        Booking.decided_at >= starts, Booking.decided_at < ends, Booking.decided_by != ""
+        Booking.decided_at >= starts, Booking.decided_at < ends, _by_hand(Booking.decided_by)
     )
     return _in_houses(query, shown)
 
 
+def _by_hand(by: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Whether a person at the desk did it."""
+    return and_(by.startswith(_STAFF), by != _PROGRAM)
+
+
 def _taken(shown: frozenset[str] | None, starts: int, ends: int) -> Select[tuple[str]]:
     query = select(Booking.booking_id).where(
-        Booking.created_at >= starts, Booking.created_at < ends, Booking.channel.in_(BY_STAFF)
+        Booking.created_at >= starts, Booking.created_at < ends, _by_hand(Booking.booked_by)
     )
     return _in_houses(query, shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloud.people.principals import ROLES
-from tests.cloud.desk.support import NAMES, Desk
+from tests.cloud.desk.support import NAMES, STAFF_SECRET, Desk, add_house
 
 NEEDS = {
     "/v1/staff/today": ("booking.read", "door.read"),
@@ -55,3 +55,36 @@ async def test_the_fleet_says_what_it_does_not_know(desk: Desk) -> None:
     assert [lock["room"] for lock in told["locks"]] == ["第1会議室", "和室", "音楽室"]
     assert {lock["battery"] for lock in told["locks"]} == {None}
     assert {lock["contact"] for lock in told["locks"]} == {"never"}
+
+
+async def test_what_people_do_by_hand_is_counted_and_what_programs_do_is_not(desk: Desk) -> None:
+    clerk = await desk.as_role("clerk")
+    now = desk.town.clock()
+    hour = 3600
+    for number, headers in enumerate((None, {"Authorization": f"Bearer {STAFF_SECRET.decode()}"})):
+        starts = now - now % 1800 + (6 + number) * hour
+        wish = {
+            "room_id": "room-2",
+            "starts_at": starts,
+            "ends_at": starts + hour,
+            "holder_name": "高橋",
+        }
+        booked = await clerk.post("/v1/staff/bookings", json=wish, headers=headers)
+        assert booked.status_code == 201, booked.text
+        path = f"/v1/staff/bookings/{booked.json()['booking_id']}/key-link"
+        assert (await clerk.post(path, json={}, headers=headers)).status_code == 200
+    params = {"from": now - hour, "to": now + 12 * hour}
+    told = (await clerk.get("/v1/staff/effect", params=params)).json()
+    assert (told["counts"]["bookings"], told["counts"]["keys"]) == (1, 1)
+    assert told["staff"]["now"] == 5 + 2
+
+
+async def test_a_clerk_of_another_house_makes_no_key_anew(desk: Desk) -> None:
+    clerk = await desk.as_role("clerk")
+    found = (await clerk.get("/v1/staff/today")).json()
+    rooms = {room["name"]: room for house in found["facilities"] for room in house["rooms"]}
+    booking_id = rooms["第1会議室"]["bookings"][0]["booking_id"]
+    add_house(desk.town.service, "east", "room-2")
+    other = await desk.as_role("clerk", "east")
+    answer = await other.post(f"/v1/staff/bookings/{booking_id}/key-link", json={})
+    assert (answer.status_code, answer.json()["code"]) == (404, "UNKNOWN_BOOKING")

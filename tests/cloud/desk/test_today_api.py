@@ -38,7 +38,7 @@ async def test_the_day_shows_every_room_with_its_uses_and_door(desk: Desk) -> No
     assert told["day"] == DAY and told["as_of"] == desk.town.clock()
     room = rooms_of(told)["第1会議室"]
     assert room["door"]["contact"] == "now" and room["door"]["door"] == "open"
-    assert [use["starts_at"] for use in room["bookings"]] == [START]
+    assert START in [use["starts_at"] for use in room["bookings"]]
     assert rooms_of(told)["和室"]["door"]["contact"] == "never"
 
 
