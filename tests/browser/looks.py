@@ -205,6 +205,7 @@ async def picture(page: Page, name: str, width: int) -> Path:
     before = page.viewport_size
     assert before is not None
     await page.set_viewport_size({"width": width, "height": before["height"]})
+    await page.evaluate("scrollTo(0, 0)")  # what sticks to the window is drawn where it belongs
     file = PICTURES / f"{name}-{width}.png"
     await page.screenshot(path=file, full_page=True, animations="disabled")
     await page.set_viewport_size(before)
