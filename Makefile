@@ -3,6 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+# Radios and doors take their time: two processes wait side by side.
+JOBS ?= 2
 QUICK := tests/protocol tests/firmware tests/kannuki tests/test_import_contract.py
 
 .PHONY: help setup demo check test soak vectors lock clean
@@ -28,7 +30,7 @@ test: ## everything: quick tests, system tests, both depths, browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -m "not soak"
+	$(PYTEST) -n $(JOBS) --dist loadgroup -m "not soak"
 
 soak: ## the long runs: faults for minutes, memory, leaks
 	@packaging/setup.sh test

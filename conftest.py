@@ -1,4 +1,7 @@
-"""For every suite: what a test leaves behind ends with it.
+"""For every suite: what a test leaves behind ends with it, and which tests share a process.
+
+`make test` runs two processes. A file's tests stay together, for they share fixtures; the browser's
+share one town of a dozen programs, so they stay together as a whole.
 
 A library's future that nobody asked (dbus_fast's, when a test kills the bus) is reported when it is
 collected, which may be in the middle of another test. CPython 3.11 does not survive that while it
@@ -15,6 +18,7 @@ from collections.abc import Iterator
 
 import pytest
 
+_ONE_TOWN = ("tests/browser/",)
 _LOOPS_IN_FIXTURES = "hil_tests"  # plain functions whose bench keeps an event loop
 
 
@@ -36,3 +40,11 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     function = getattr(item, "function", None)
     if inspect.iscoroutinefunction(function) or _LOOPS_IN_FIXTURES in item.path.parts:
         gc.collect()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests a process gets together (pytest-xdist, --dist loadgroup)."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = next((town for town in _ONE_TOWN if file.startswith(town)), file)
+        item.add_marker(pytest.mark.xdist_group(group))
