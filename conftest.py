@@ -1,7 +1,7 @@
 """For every suite: what a test leaves behind ends with it, and which tests share a process.
 
-`make test` runs two processes. A file's tests stay together, for they share fixtures; the browser's
-share one town of a dozen programs, so they stay together as a whole.
+`make test` runs two processes. A file's tests stay together, for they share fixtures; the files that
+open doors in a browser share one town of a dozen programs, so they stay together as well.
 
 A library's future that nobody asked (dbus_fast's, when a test kills the bus) is reported when it is
 collected, which may be in the middle of another test. CPython 3.11 does not survive that while it
@@ -18,7 +18,10 @@ from collections.abc import Iterator
 
 import pytest
 
-_ONE_TOWN = ("tests/browser/",)
+_AT_DOORS = frozenset(
+    f"tests/browser/test_{name}.py"
+    for name in ("bare_link", "bench", "clerk", "holder_modules", "opening")
+)
 _LOOPS_IN_FIXTURES = "hil_tests"  # plain functions whose bench keeps an event loop
 
 
@@ -46,5 +49,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests a process gets together (pytest-xdist, --dist loadgroup)."""
     for item in items:
         file = item.nodeid.partition("::")[0]
-        group = next((town for town in _ONE_TOWN if file.startswith(town)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group("doors" if file in _AT_DOORS else file))
