@@ -285,6 +285,7 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(race)
 cloud.add_command(policy)
 cloud.add_command(facility)
 cloud.add_command(closed_days)
@@ -292,7 +293,6 @@ cloud.add_command(monthly_totals)
 cloud.add_command(sign_in_key)
 cloud.add_command(staff)
 cloud.add_command(list_actions)
-cloud.add_command(race)
 cloud.add_command(door)
 cloud.add_command(revoke_before)
 cloud.add_command(check_journal)

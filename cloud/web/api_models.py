@@ -28,6 +28,12 @@ class KeyCancel(Request):
     secret: str = Secret
 
 
+class KeyLinkShown(Request):
+    """A link that its owner wants to see again."""
+
+    secret: str = Secret
+
+
 class KeyDispute(Request):
     """ "It was not me." """
 

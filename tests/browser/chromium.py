@@ -26,7 +26,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-BOUND_MS = 8_000
+BOUND_MS = 30_000
 PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 360, 1280, 800
 FLAGS = (
     "--headless=new",

@@ -193,6 +193,7 @@ async def walk_by_keyboard(page: Page) -> list[Stop]:
         assert found["ring"], f"{page.url}: nobody sees the focus on {found['name']}"
         assert found["inSight"] and not found["covered"], f"{page.url}: hidden: {found['name']}"
         stops.append(Stop(found["label"], found["name"]))
+    await page.evaluate(_FROM_THE_TOP)
     missed = await page.evaluate(_NOT_WALKED)
     assert missed == [], f"{page.url}: Tab does not reach {missed}"
     return stops
@@ -204,6 +205,7 @@ async def picture(page: Page, name: str, width: int) -> Path:
     before = page.viewport_size
     assert before is not None
     await page.set_viewport_size({"width": width, "height": before["height"]})
+    await page.evaluate("scrollTo(0, 0)")  # what sticks to the window is drawn where it belongs
     file = PICTURES / f"{name}-{width}.png"
     await page.screenshot(path=file, full_page=True, animations="disabled")
     await page.set_viewport_size(before)

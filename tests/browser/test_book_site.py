@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Locator, Page, Playwright, expect
 from tests.browser import looks
 from tests.browser.book_town import TODAY, BookTown, at, book_town, furnish
 from tests.browser.chromium import DESKTOP_WIDTH, PHONE_WIDTH, Visitor, launch, welcome
-from tests.cloud.people.test_sign_in import open_sites
+from tests.cloud.people.test_sign_in import open_sites, open_surroundings
 from tests.cloud.support import open_town
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -433,10 +433,11 @@ async def test_without_a_signal_the_page_says_so_and_tries_again(stranger: Resid
 async def test_resident_signs_in_at_a_real_provider_and_out_again(
     plain_browser: Browser, tmp_path: Path
 ) -> None:
-    with open_town(tmp_path) as bare:
+    with open_town(tmp_path) as bare, open_surroundings(tmp_path) as around:
         furnish(bare)
-        async with open_sites(bare) as (sites, _provider):
+        async with open_sites(bare, around) as sites:
             visitor = await welcome(plain_browser)
+            visitor.forgive("favicon")  # the provider's pages have none
             await sign_in_and_out(visitor.page, sites.book)
             await visitor.context.close()
     assert visitor.complaints == []
@@ -573,8 +574,8 @@ async def check_looks(page: Page, lang: str, name: str) -> None:
     assert said[0].strip() and not re.search(r"\b(book|ui)\.\w+", " ".join(said)), said
     for width in (DESKTOP_WIDTH, PHONE_WIDTH):
         await page.set_viewport_size({"width": width, "height": 800})
+        await looks.picture(page, name, width)
         await looks.axe(page, lang)
         await looks.targets_can_be_hit(page)
         await looks.walk_by_keyboard(page)
-        await looks.picture(page, name, width)
     await looks.fits(page)

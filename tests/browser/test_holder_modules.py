@@ -70,6 +70,21 @@ async def test_booking_opens_the_door_by_relay(
     await door.opened_by(before, audit.SOURCE_REMOTE)
 
 
+async def test_key_at_another_lock_is_noticed_before_anything_is_presented(
+    visit: Welcome, town: BrowserTown, door: Door, other_door: Door
+) -> None:
+    visitor = await with_key(await visit(), town, door)
+    visitor.stand_before(other_door.device_name)
+    here, there = await other_door.witness(), await door.witness()
+    await visitor.page.evaluate(
+        "(lockId) => { document.body.dataset.door = lockId; }", other_door.lock_id
+    )
+    await press(visitor, "bluetooth", "WRONG_LOCK")
+
+    await other_door.stayed_shut(here)
+    await door.stayed_shut(there)
+
+
 async def test_lock_that_lost_the_time_is_told_it_by_the_page_and_opens(
     visit: Welcome, town: BrowserTown, door: Door
 ) -> None:

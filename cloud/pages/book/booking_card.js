@@ -33,7 +33,7 @@ export function line(booking, nowS) {
     h("div", { class: "stack-s" },
       h("h3", {}, h("a", { href: to("booking", { id: booking.id }) }, booking.room.name)),
       h("p", {}, whenWords(booking)), badges(booking, nowS)),
-    keyButton(booking, nowS, "button button-second"));
+    keyButton(booking, nowS, "button button-second") ?? goOn(booking, nowS));
 }
 
 export function doNext(booking, nowS) {
@@ -56,7 +56,7 @@ export function goOn(booking, nowS) {
   if (isPlainHold(booking)) return h("p", {}, h("a", { class: "button", href: to("reserve", { hold: booking.id, people: booking.people ?? 1 }) }, t("book.continue")));
   if (!booking.canPay) return null;
   const told = h("div", { class: "wide" });
-  const button = h("button", { class: "button button-big", type: "button", onclick: async () => {
+  const button = h("button", { class: booking.hasKey ? "button button-second" : "button button-big", type: "button", onclick: async () => {
     try {
       location.assign(await busy(button, () => service.pay(booking)));
     } catch (error) {

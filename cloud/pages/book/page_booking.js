@@ -31,7 +31,7 @@ await startPage({
         badges(booking, now),
         fresh && h("h2", {}, booking.room.name),
         h("p", { class: "next-when" }, span(booking.startsAt, booking.endsAt, { year: true })),
-        doNext(booking, now), h("div", { class: "row" }, goOn(booking, now), keyButton(booking, now)),
+        doNext(booking, now), h("div", { class: "row" }, keyButton(booking, now), goOn(booking, now)),
         booking.hasKey && h("p", { class: "hint" }, t("book.key_hint"))),
       why(booking), declined(),
       h("section", { class: "stack", "aria-labelledby": "d" }, h("h2", { id: "d" }, t("book.details")), h("div", { class: "card" }, details(booking)))),

@@ -33,7 +33,7 @@ const way = () => ({ lockId: held.credential.lockId, ticket: held.ticket });
 
 async function bluetooth() {
   const town = document.body.dataset.alone ? null : new FetchTown(way());
-  const link = new BluetoothLink(held.credential.lockId);
+  const link = new BluetoothLink(document.body.dataset.door ?? held.credential.lockId);
   return attempt(link, held.credential, COMMAND_UNLOCK, { town });
 }
 
