@@ -1,4 +1,4 @@
-"""The demo town lets people in: one room is lent by rules on the booking site, and a clerk is invited.
+"""The demo town lets people in: a room is lent by rules on the booking site, a clerk is invited.
 
 Runs after the story, so that what the story books is not bound by the rules. Decides nothing: the
 office's own interface is used, as a manager would.
