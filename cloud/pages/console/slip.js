@@ -2,7 +2,7 @@
 
 import { call } from "../shared/api.js";
 import { h, replace } from "../shared/dom.js";
-import { field, icon, note, problemBox } from "../shared/parts.js";
+import { digitGroups, field, icon, note, problemBox } from "../shared/parts.js";
 import { t, theirs } from "../shared/texts.js";
 import { dayAndClock, span } from "../shared/time.js";
 
@@ -55,5 +55,5 @@ function slip(booking, told, holder, town) {
 
 /** 12 345 678 90 is hard to copy: 1234 5678 90. */
 export function grouped(pin) {
-  return (pin.match(/.{1,4}/g) ?? []).map((part) => h("b", {}, part));
+  return digitGroups(pin).map((part) => h("b", {}, part));
 }

@@ -5,7 +5,7 @@
 // press brings is spoken once, politely; the countdown is not.
 
 import { h, replace, svg } from "../shared/dom.js";
-import { badge, facts, icon } from "../shared/parts.js";
+import { badge, digitGroups, facts, icon } from "../shared/parts.js";
 import { has, htmlLang, lang, t, theirs } from "../shared/texts.js";
 import { clock, day, dayAndClock, hours, iso, span } from "../shared/time.js";
 
@@ -301,14 +301,11 @@ function pin(key) {
 function pinNumber(digits, tag) {
   return h(tag, { class: "pin-number" },
     h("span", { class: "visually-hidden" }, [...digits].join(" ")),
-    grouped(digits).map((group) => h("span", { class: "pin-group", "aria-hidden": "true" }, group)));
+    digitGroups(digits).map((group) => h("span", { class: "pin-group", "aria-hidden": "true" }, group)));
 }
 
 const pinTimes = (key) =>
   t("key.pin_times", { opens: when(key.pinFrom, key.startsAt), closes: when(key.pinUntil, key.startsAt) });
-
-/** 123 456 7890: what a person reads from paper and presses. */
-const grouped = (digits) => digits.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ?? [digits];
 
 function find(key) {
   const { text, props } = called(key, "how_to_find", key.howToFind);

@@ -127,3 +127,8 @@ export function yen(amount) {
 export function people(n) {
   return n === 1 ? t("ui.one_person") : t("ui.people", { n });
 }
+
+/** 123 456 7890: a keypad's number as a person reads it from paper and presses it. */
+export function digitGroups(digits) {
+  return digits.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ?? [digits];
+}
