@@ -36,7 +36,7 @@ class BookPage:
     async def choose(self, door: Door) -> None:
         """The next free time of this door's room: from now on."""
         await self.page.goto(f"{self._site}/")
-        await self.page.locator(f"button.window[aria-label^='{door.room} ']").first.click()
+        await self.page.locator("button.window", has_text=door.room).first.click()
         await self.page.click("#choose-yes")
         await self.page.wait_for_url("**/reserve/**")
 

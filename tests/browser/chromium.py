@@ -23,10 +23,12 @@ from playwright.async_api import (
     ConsoleMessage,
     Page,
     WebError,
+    expect,
 )
 from playwright.async_api import Error as PlaywrightError
 
 BOUND_MS = 30_000
+expect.set_options(timeout=BOUND_MS)  # a bound for a busy machine; what is there passes at once
 PHONE_WIDTH, DESKTOP_WIDTH, HEIGHT = 360, 1280, 800
 FLAGS = (
     "--headless=new",
