@@ -1,7 +1,7 @@
 """For every suite: what a test leaves behind ends with it, and which tests share a process.
 
-`make test` runs two processes. A file's tests stay together, for they share fixtures; the files that
-open doors in a browser share one town of a dozen programs, so they stay together as well.
+`make test` runs two processes. A file's tests stay together, for they share fixtures; the files
+that open doors in a browser share one town of a dozen programs, so they stay together as well.
 
 A library's future that nobody asked (dbus_fast's, when a test kills the bus) is reported when it is
 collected, which may be in the middle of another test. CPython 3.11 does not survive that while it

@@ -125,11 +125,16 @@ install_packages() {
 node_digest() { cat "$NODE_DIR/package.json" "$NODE_DIR/package-lock.json" | sha256sum | cut -d' ' -f1; }
 
 # The lock has a hash for every package and no address: npm takes them from its own registry. No
-# package runs anything while it is installed.
+# package runs anything while it is installed. The machine's own npm comes first, for it knows the
+# machine's settings (registry, proxy, certificates); the one of the environment is always there.
 install_node_packages() {
+    local npm
+    npm="$(cd "$VENV/bin" && pwd)/npm"
+    npm --version >/dev/null 2>&1 && npm=npm
     say "installing the npm packages of $NODE_DIR"
-    "$VENV/bin/npm" --prefix "$NODE_DIR" ci --ignore-scripts --omit-lockfile-registry-resolved \
-        --no-audit --no-fund --loglevel=error >&2 || {
+    # Not --prefix: npm would look for the machine's settings there.
+    (cd "$NODE_DIR" && "$npm" ci --ignore-scripts --omit-lockfile-registry-resolved \
+        --no-audit --no-fund --loglevel=error >&2) || {
         say "npm could not install what $NODE_DIR/package-lock.json lists"
         exit 1
     }

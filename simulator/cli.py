@@ -14,7 +14,7 @@ import time
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -24,6 +24,10 @@ from kannuki.parts import require_program, require_simulator_platform
 from kannuki.settings import runtime_dir
 from kannuki.status import read_all_status
 from kannuki.supervisor import Supervisor, until_signal
+
+if TYPE_CHECKING:
+    from simulator.demo.opening_day import Invitation
+    from simulator.demo.town import RunningTown
 
 log = logging.getLogger(__name__)
 
@@ -199,6 +203,8 @@ class _folder:
 
 
 async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json: bool) -> int:
+    from simulator.demo.office import Office
+    from simulator.demo.opening_day import open_to_people
     from simulator.demo.plan import make_plan
     from simulator.demo.script import Script, default_calendars
     from simulator.demo.setup import Folder, clock_offset, prepare
@@ -222,10 +228,25 @@ async def _run(root: Path, ics: Path | None, at: int | None, once: bool, as_json
         if not once:
             supervisor.meta["page"] = town.url("stage")
             supervisor.publish()
-            click.echo(f"\n  the town is up: {town.url('stage')}\n  (Ctrl-C stops it)", err=True)
+            invitation = await open_to_people(Office(town.url("cloud"), folder.read_secret()))
+            click.echo(_welcome(town, invitation), err=True)
             await until_signal()
             return EXIT_INTERRUPTED
     return EXIT_FAILED if report.failures else EXIT_OK
+
+
+def _welcome(town: RunningTown, invitation: Invitation) -> str:
+    lines = (
+        "",
+        f"  the town is up:   {town.url('stage')}   doors, simulated phones, what-if",
+        f"  residents book:   {town.site('book')}/   {invitation.room} is lent there by rules;",
+        "                    the key link opens the real key page, which opens the door by relay",
+        f"  the clerk's desk: {invitation.link}",
+        "                    register a passkey there, once; then sign in at "
+        f"{town.site('console')}/",
+        "  (Ctrl-C stops it)",
+    )
+    return "\n".join(lines)
 
 
 def _read(path: Path) -> bytes:

@@ -95,7 +95,7 @@ def _today(router: APIRouter, context: ApiContext) -> None:
 
     anybody = Depends(somebody)
 
-    @router.get("/today")
+    @router.get("/today", responses={304: {"description": "As it was told with this ETag."}})
     def show_today(
         day: date | None = None,
         if_none_match: str = Header(default="", max_length=200),

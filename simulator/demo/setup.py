@@ -50,6 +50,10 @@ class Folder:
         self.broker = root / "broker"
         self.capture = root / "radio.btsnoop"
 
+    def read_secret(self) -> str:
+        """What programs of the town show."""
+        return self.staff_secret.read_text(encoding="utf-8").strip()
+
     def image(self, lock_id: str) -> Path:
         """The flash of one lock."""
         return self.locks / f"{lock_id}.img"

@@ -176,7 +176,7 @@ class RunningTown:
             "--http-port",
             str(self._ports["cloud"]),
             "--key-page-url",
-            self.url("stage") + "/phone" if self._with_guests else self.site("key"),
+            self.site("key"),
             "--book-url",
             self.site("book"),
             "--console-url",

@@ -34,12 +34,12 @@ export async function show(main, desk, route) {
       h("div", { class: "stack" },
         h("section", { class: "card", "aria-label": t("desk.booking.facts") }, factsOf(booking)),
         booking.reasons.length > 0 && h("section", { class: "stack-s" }, h("h2", {}, t("desk.booking.reasons")),
-          h("ul", {}, booking.reasons.map((each) => h("li", {}, theirs(each))))),
-        holders(context), knows(keys), history(story)),
-      h("section", { class: "card stack-s", "aria-labelledby": "deeds-title" },
+          h("ul", {}, booking.reasons.map((each) => h("li", {}, theirs(each)))))),
+      h("section", { class: "card stack-s two-beside", "aria-labelledby": "deeds-title" },
         h("h2", { id: "deeds-title" }, t("desk.deeds")),
         deeds.length ? h("div", { class: "deeds" }, deeds.map((deed) => deedButton(deed, context)))
-          : h("p", { class: "soft" }, t("desk.booking.no_deeds")))));
+          : h("p", { class: "soft" }, t("desk.booking.no_deeds"))),
+      h("div", { class: "stack" }, holders(context), knows(keys), history(story))));
   desk.shell.arrive(heading);
 }
 
