@@ -53,7 +53,8 @@ function slip(booking, told, holder, town) {
     booking.phone && h("p", {}, t("desk.slip.phone", { phone: booking.phone })));
 }
 
-/** 12 345 678 90 is hard to copy: 1234 5678 90. */
+/** 123 456 7890: as on the key page, so that paper and phone can be held side by side. */
 export function grouped(pin) {
-  return (pin.match(/.{1,4}/g) ?? []).map((part) => h("b", {}, part));
+  const parts = pin.match(/^(\d{3})(\d{3})(\d{4})$/)?.slice(1) ?? [pin];
+  return parts.map((part) => h("b", {}, part));
 }
