@@ -205,7 +205,7 @@ async def test_another_way_in_is_added_and_leads_to_the_same_account(sites: Site
     assert page.location == f"{sites.book}/me"
     me = (await browser.get(f"{sites.book}/v1/me")).json()
     assert me["account_id"] == before["account_id"]
-    assert [link["provider"] for link in me["links"]] == [CITY, CARD]
+    assert {link["provider"] for link in me["links"]} == {CITY, CARD}  # both in one second, maybe
     assert me["level"] == "aal3"
     other = sites.browser()
     await sign_in(sites, other, provider=CARD)
