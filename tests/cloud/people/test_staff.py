@@ -31,6 +31,7 @@ MATRIX = {
     "door.read": "clerk technician",
     "closed-day.change": "clerk",
     "alarm.read": "clerk technician auditor",
+    "alarm.handle": "clerk technician",
     "report.read": "clerk auditor",
     "fleet.read": "technician auditor",
     "lock.change": "technician",
