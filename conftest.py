@@ -45,6 +45,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         gc.collect()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests a process gets together (pytest-xdist, --dist loadgroup)."""
     for item in items:
