@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# Radios and doors take their time: two processes wait side by side.
+# Radios and doors take their time: two processes wait side by side. A file stays in one of them.
 JOBS ?= 2
 QUICK := tests/protocol tests/firmware tests/kannuki tests/test_import_contract.py
 
@@ -30,7 +30,7 @@ test: ## everything: quick tests, system tests, both depths, browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -n $(JOBS) --dist loadgroup -m "not soak"
+	$(PYTEST) -n $(JOBS) --dist loadfile -m "not soak"
 
 soak: ## the long runs: faults for minutes, memory, leaks
 	@packaging/setup.sh test

@@ -1,7 +1,4 @@
-"""For every suite: what a test leaves behind ends with it, and which tests share a process.
-
-`make test` runs two processes. A file's tests stay together, for they share fixtures; the files
-that open doors in a browser share one town of a dozen programs, so they stay together as well.
+"""For every suite: what a test leaves behind ends with it.
 
 A library's future that nobody asked (dbus_fast's, when a test kills the bus) is reported when it is
 collected, which may be in the middle of another test. CPython 3.11 does not survive that while it
@@ -18,10 +15,6 @@ from collections.abc import Iterator
 
 import pytest
 
-_AT_DOORS = frozenset(
-    f"tests/browser/test_{name}.py"
-    for name in ("bare_link", "bench", "clerk", "holder_modules", "opening")
-)
 _LOOPS_IN_FIXTURES = "hil_tests"  # plain functions whose bench keeps an event loop
 
 
@@ -43,11 +36,3 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     function = getattr(item, "function", None)
     if inspect.iscoroutinefunction(function) or _LOOPS_IN_FIXTURES in item.path.parts:
         gc.collect()
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests a process gets together (pytest-xdist, --dist loadgroup)."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("doors" if file in _AT_DOORS else file))
