@@ -117,7 +117,7 @@ def _pieces(fees: Fees, wanted: Span) -> Iterator[Span]:
         day += timedelta(days=1)
     inside = sorted(at for at in edges if wanted.starts_at <= at <= wanted.ends_at)
     start = inside[0]
-    for here, following in zip(inside[1:], inside[2:] + [None], strict=True):
+    for here, following in zip(inside[1:], [*inside[2:], None], strict=False):  # of nothing: none
         is_same = (
             following is not None
             and _band_at(fees, here) == _band_at(fees, start)
