@@ -1,6 +1,7 @@
 """Whatever happens to a booking, in whatever order, with whatever power cuts: the right keys.
 
-The model knows who shall hold a key and which device collected it last; ids are random, so people are picked by age, or no example could be repeated. After the worker has done
+The model knows who shall hold a key and which device collected it last; ids are random, so they are
+picked by age, or no example could be repeated. After the worker has done
 what was asked, exactly those keys are live, and every other that has not expired is in its lock's
 newest list.
 """
