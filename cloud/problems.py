@@ -37,7 +37,7 @@ STATUS: dict[str, int] = {
     "TOO_MANY_CUTS": 409,
     "REASON_NEEDED": 422,
     "TOO_LONG_FOR_STAFF": 422,
-    "MAIL_OFF": 503,
+    "MAIL_OFF": 409,
     "OLD_JOURNAL": 409,
     "BAD_PARCEL": 422,
     "BAD_NONCE": 422,
