@@ -56,7 +56,7 @@ async def run(town: ThrowawayTown, attempts: int, connections: int) -> dict[str,
     starts_at = _tomorrow(town.service.clock())
     wanted = {"room_id": "room-1", "starts_at": starts_at, "ends_at": starts_at + 7200}
     began = time.perf_counter()
-    connector = aiohttp.TCPConnector(limit=connections)
+    connector = aiohttp.TCPConnector(limit=connections, force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as http:
         answers = await asyncio.gather(
             *(_book(http, town.urls[n % len(town.urls)], wanted, n) for n in range(attempts))
