@@ -154,11 +154,12 @@ class Script:
 
     async def _withdraw(self, booking: dict[str, Any], key: dict[str, Any]) -> None:
         """Cancel by the second calendar if there is one, else at the counter; wait for the lock."""
+        before = await self._list_version(key["lock_id"])
         for name, ics in self._calendars[1:]:
             await self._import(name, ics)
         if await self._status(booking) != "cancelled":
             await self._office.staff("POST", f"bookings/{booking['booking_id']}/cancel")
-        told = await until(lambda: self._lock_knows(key["lock_id"]), DELIVERED_WITHIN_S)
+        told = await until(lambda: self._lock_knows(key["lock_id"], before), DELIVERED_WITHIN_S)
         self.report.expect(bool(told), "the lock never got the list of withdrawn keys")
 
     async def _status(self, booking: dict[str, Any]) -> str:
@@ -166,12 +167,18 @@ class Script:
         found = [b["status"] for b in rows if b["booking_id"] == booking["booking_id"]]
         return found[0] if found else "cancelled"
 
-    async def _lock_knows(self, lock_id: str) -> bool:
-        """Whether the lock holds the newest status list that the cloud made for it."""
+    async def _list_version(self, lock_id: str) -> int:
+        fleet = await self._office.staff("GET", "fleet")
+        return max(
+            (r["version"] for r in fleet["status_lists"] if r["lock_id"] == lock_id), default=0
+        )
+
+    async def _lock_knows(self, lock_id: str, before: int) -> bool:
+        """Whether the lock holds the newest status list, one that is newer than `before`."""
         fleet = await self._office.staff("GET", "fleet")
         lists = {row["lock_id"]: row for row in fleet["status_lists"]}
         return lock_id in lists and (
-            lists[lock_id]["acknowledged_version"] >= lists[lock_id]["version"]
+            lists[lock_id]["acknowledged_version"] >= lists[lock_id]["version"] > before
         )
 
     # --- doors ---

@@ -185,6 +185,8 @@ class RunningTown:
             str(folder.staff_secret),
             "--clock-offset-s",
             str(self.clock_offset_s),
+            "--limits",
+            "100",  # everybody here comes from this one machine
             *self._cloud_options,
             port=self._ports["cloud"],
         )
