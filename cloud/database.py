@@ -3,16 +3,18 @@
 Every session belongs to one town. What it reads is filtered by town and what it adds is given the
 town, whatever the query or the caller forgot; a row of another town is refused (WrongTown).
 
-Decides transactions: the writers of a town take turns, on SQLite by its one write lock (BEGIN
-IMMEDIATE), on PostgreSQL by a lock of the town's own, so that a transaction never fails in its
-middle for having read first and both databases behave alike; `read` sees one moment. A commit is on
-disk (synchronous FULL) when `write` returns: what we acknowledge to others must not be lost.
+Decides transactions: the writers of a town take turns, on SQLite by a queue (`turns`) before its
+one write lock (BEGIN IMMEDIATE), on PostgreSQL by a lock of the town's own, so that a transaction
+never fails in its middle for having read first and both databases behave alike; who waited too long
+is told so (Problem TOWN_BUSY). `read` sees one moment. A commit is on disk (synchronous FULL) when
+`write` returns: what we acknowledge to others must not be lost.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,17 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from cloud.models import Town, TownRow
+from cloud.problems import Problem
+from cloud.turns import NoTurn, Turns
 from kannuki.errors import InputError
 from protocol.crypto import sha256
 
 _BUSY_TIMEOUT_MS = 20_000
+COME_AGAIN_S = 5
 _READ_ONLY = "kannuki_read_only"
 _TOWN = "kannuki_town"
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
@@ -78,6 +83,7 @@ class Database:
         if self.engine.dialect.name == "sqlite":
             _use_wal(self.engine)
         self.reading = self.engine.execution_options(**_reading(self.engine))
+        self.turns = _turns(self.engine)
 
     def of(self, town: str) -> TownDatabase:
         """One town's part of it."""
@@ -90,10 +96,21 @@ class Database:
 
     def add_town(self, town: str, name: str, now: int) -> None:
         """Takes in a town, or changes the name of one."""
-        with Session(self.engine) as session, session.begin():
+        with self.turn(), Session(self.engine) as session, session.begin():
             known = session.get(Town, town) or Town(town=town, created_at=now)
             known.name = name
             session.add(known)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """The turn to write, on SQLite. Raises Problem TOWN_BUSY."""
+        with ExitStack() as stack:
+            if self.turns is not None:
+                try:
+                    stack.enter_context(self.turns.take())
+                except NoTurn:
+                    raise Problem("TOWN_BUSY", seconds=COME_AGAIN_S) from None
+            yield
 
     def close(self) -> None:
         """Gives back every connection."""
@@ -114,13 +131,17 @@ class TownDatabase:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction, committed at the end of the block and rolled back by any exception."""
+        """A transaction, committed at the end of the block and rolled back by any exception.
+
+        Raises Problem TOWN_BUSY before the block, when its turn does not come.
+        """
         info = {_TOWN: self.town}
         with (
+            self.whole.turn(),
             TownSession(self.whole.engine, expire_on_commit=False, info=info) as session,
             session.begin(),
         ):
-            _take_turn(session, self.town)
+            _begin(session, self.town)
             yield session
 
     @contextmanager
@@ -250,10 +271,24 @@ def _reading(engine: Engine) -> dict[str, Any]:
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def _take_turn(session: Session, town: str) -> None:
+def _begin(session: Session, town: str) -> None:
     if session.get_bind().dialect.name == "postgresql":
         number = int.from_bytes(sha256(b"kannuki " + town.encode())[:8], "big", signed=True)
         session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+        return
+    try:
+        session.connection()  # BEGIN IMMEDIATE now: in our turn, only a stranger can be in the way
+    except OperationalError as error:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        raise Problem("TOWN_BUSY", seconds=COME_AGAIN_S) from None
+
+
+def _turns(engine: Engine) -> Turns | None:
+    if engine.dialect.name != "sqlite":
+        return None
+    name = engine.url.database
+    return Turns(None if name in (None, "", ":memory:") else Path(str(name)))
 
 
 def _use_wal(engine: Engine) -> None:

@@ -57,6 +57,7 @@ STATUS: dict[str, int] = {
     "NOT_FOUND": 404,
     "METHOD": 405,
     "TOO_MANY": 429,
+    "TOWN_BUSY": 503,
     "OTHER_ORIGIN": 403,
     "NOT_JSON": 415,
     "FORBIDDEN": 403,

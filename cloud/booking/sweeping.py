@@ -11,6 +11,7 @@ import logging
 from sqlalchemy.exc import DBAPIError
 
 from cloud import bookings
+from cloud.problems import Problem
 from cloud.service import TownService
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def sweep_for_ever(service: TownService, every_s: float = EVERY_S) -> None
     while True:
         try:
             ended = await asyncio.to_thread(sweep_once, service)
-        except DBAPIError as error:
+        except (DBAPIError, Problem) as error:  # away, or busy: the next round does it
             log.warning("holds could not be swept: %s", type(error).__name__)
         else:
             if ended:

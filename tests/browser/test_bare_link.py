@@ -120,6 +120,10 @@ async def test_closed_tab_frees_the_lock(visit: Welcome, page_url: str, door: Do
     await connect(visitor, page_url, door)
     await visitor.page.close()
 
+    await left_alone(door)
+
+
+async def left_alone(door: Door) -> None:
     async def free() -> bool:
         return not (await door.state())["links"]
 
@@ -129,6 +133,7 @@ async def test_closed_tab_frees_the_lock(visit: Welcome, page_url: str, door: Do
 async def test_person_who_closes_the_chooser_is_connected_to_nothing(
     visit: Welcome, page_url: str, door: Door
 ) -> None:
+    await left_alone(door)  # by the visitor before
     visitor = await visit()
     visitor.stand_before(None)
     await visitor.page.goto(page_url)
