@@ -1,4 +1,4 @@
-"""`kannuki gateway run | check`.
+"""`kannuki gateway run | check | broker-config | broker`.
 
 Decides options and what is printed. Imports bleak and MQTT only when a command runs, so that
 `--help` needs neither.
@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from gateway import broker_cli
 from kannuki import settings
 from kannuki.errors import EXIT_FAILED, EXIT_OK
 
@@ -127,3 +128,6 @@ def check(gateway_file: Path, broker: tuple[str, int], data_dir: Path, as_json: 
             if not finding.ok:
                 click.echo(f"    -> {finding.remedy}")
     return EXIT_OK if ok else EXIT_FAILED
+
+
+broker_cli.add_to(gateway)

@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 MAX_COMMON_NAME = 64  # RFC 5280, ub-common-name
 MAX_SERIAL_BITS = 159  # RFC 5280, 4.1.2.2: at most 20 octets, positive
 SERVER_NAME = "broker"
+NO_CLIENT = frozenset({SERVER_NAME, "ca"})  # ca.crt lies beside NAME.crt
 
 _PART = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")  # kannuki.messages.DeviceId
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -107,8 +108,8 @@ def issue_client(
     validity: Validity,
 ) -> x509.Certificate:
     """The certificate by which the broker knows `TOWN.NAME`."""
-    if name == SERVER_NAME:
-        raise AuthorityError(f"'{SERVER_NAME}' is the broker's own name, no client's")
+    if name in NO_CLIENT:
+        raise AuthorityError(f"'{name}' is a name of the broker's own, no client's")
     builder = _leaf(ca, name, public_key, serial, validity, ExtendedKeyUsageOID.CLIENT_AUTH)
     return builder.sign(ca.key, hashes.SHA256())
 
