@@ -73,11 +73,6 @@ _DAYS = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where Mosquitto keeps sessions and retained states; in --dir when not given.",
 )
-@click.option(
-    "--log-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where Mosquitto logs; to stderr, and so to the journal, when not given.",
-)
 @_JSON
 def broker_config(
     town: str,
@@ -89,7 +84,6 @@ def broker_config(
     no_keys: bool,
     user: str | None,
     data_dir: Path | None,
-    log_file: Path | None,
     as_json: bool,
 ) -> None:
     """Write a Mosquitto configuration for TOWN, with certificates for all who speak there.
@@ -106,7 +100,6 @@ def broker_config(
         make_keys=not no_keys,
         user=user,
         data_dir=data_dir,
-        log_file=log_file,
     )
     kit = _kit(folder)
     _tell(kit, kit.set_up(town, wishes, [socket.gethostname().lower(), "localhost"]), as_json)
@@ -320,8 +313,6 @@ def _to_type(kit: Kit, done: Outcome) -> list[str]:
     start = f"mosquitto -c {kit.config}"
     if done.action == "start":
         return [f"start it: {start}"]
-    if done.action == "reload":
-        return [f'have it read this: kill -HUP "$(cat {kit.pid_file()})"']
     if done.action == "restart":
         return [f'restart it: kill "$(cat {kit.pid_file()})"; {start}']
     return []
