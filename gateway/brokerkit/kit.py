@@ -133,7 +133,7 @@ class Kit:
             ca = self._authority(known, done)
             self._save(known)
             self._keep_server(ca, known, settings, done)
-            for name in ["cloud", *sorted(known.gateways)]:
+            for name in _clients(known):
                 self._keep_client(ca, known, name, wishes.make_keys or name == "cloud", done)
             self._publish(ca, known, settings, done)
         return done
@@ -144,7 +144,7 @@ class Kit:
         with self._alone():
             ca, known, settings = self._open(town)
             _check_client(known, name)
-            if known.newest(name) is not None and request is None:
+            if self._held(known, name) is not None and request is None:
                 text = f"{town}.{name} has a certificate already"
                 raise InputError(text, f"kannuki gateway broker renew {town} {name}")
             if role_of(name) == "gateway" and name not in known.gateways:
@@ -296,6 +296,9 @@ class Kit:
         folder.chmod(0o700)
         if self._ca_path(known.town).exists():
             return self._load_authority(known.town)
+        if known.issued:
+            text = f"{self._ca_path(known.town)} is lost, and clients believe in it"
+            raise InputError(text, "put it back from the backup")
         key_path = folder / "ca.key"
         if not key_path.exists():
             files.write(key_path, key_bytes(self._new_key()), SECRET)
@@ -578,6 +581,12 @@ class Kit:
 
 def _broker(settings: BrokerSettings) -> mosquitto.Broker:
     return mosquitto.Broker(Path(settings.data_dir), settings.user)
+
+
+def _clients(known: Register) -> list[str]:
+    """Everybody who shall have a certificate: the cloud, the gateways, whoever was given one."""
+    given = {one.name for one in known.issued if one.revoked_at is None} - {SERVER_NAME}
+    return sorted({"cloud", *known.gateways, *given})
 
 
 def _take_gateways(known: Register, gateways: Mapping[str, Sequence[str]], done: Outcome) -> None:

@@ -102,7 +102,7 @@ def test_a_new_gateway_changes_what_is_its_and_nothing_else(folder: Path) -> Non
 def test_a_lock_that_moved_is_taken_from_its_old_gateway(folder: Path) -> None:
     set_up(folder)
     moved = Wishes(gateways={"gw-1": [], "gw-2": ["lockaaaa", "lockbbbb"]})
-    assert set_up(folder, moved).notes == []
+    assert not [note for note in set_up(folder, moved).notes if "lockaaaa" in note]
     rules = acl(folder).partition("user misaki.gw-1")[2].partition("user ")[0]
     assert "lockaaaa" not in rules
 
@@ -110,7 +110,7 @@ def test_a_lock_that_moved_is_taken_from_its_old_gateway(folder: Path) -> None:
 def test_a_lock_that_two_gateways_have_is_told(folder: Path) -> None:
     set_up(folder)
     done = set_up(folder, Wishes(gateways={"gw-2": ["lockaaaa", "lockbbbb"]}))
-    assert "gw-1" in done.notes[0] and "lockaaaa" in done.notes[0]
+    assert [note for note in done.notes if "gw-1" in note and "lockaaaa" in note]
 
 
 def test_every_town_has_an_authority_and_a_port_of_its_own(folder: Path) -> None:
@@ -214,13 +214,11 @@ def test_a_run_cut_off_anywhere_is_finished_by_the_next(
             except Cut:
                 finished = False
         _check_known(folder)
-        if command != "revoke":
-            set_up(folder, WISHES, NOW + 120)
-            _check_whole(folder)
-        elif writes > 0:
-            set_up(folder, Wishes(), NOW + 120)
+        wishes = Wishes() if command == "revoke" else WISHES
+        set_up(folder, wishes, NOW + 120)
+        _check_whole(folder)
+        if command == "revoke" and writes > 0:  # the first write is the register
             assert "user misaki.gw-1\n" not in acl(folder)
-            _check_whole(folder)
         assert kept in (None, ca.read_bytes())
         if finished:
             break
@@ -240,7 +238,8 @@ def _check_known(folder: Path) -> None:
 
 def _check_whole(folder: Path) -> None:
     for path in folder.glob("clients/*/*/*.key"):
-        assert certificate(path.with_suffix(".crt")).public_key() == load_key(path).public_key()
+        if (beside := path.with_suffix(".crt")).exists():
+            assert certificate(beside).public_key() == load_key(path).public_key()
     serving = folder / "towns" / TOWN
     key = load_broker_key(serving / "broker.key")
     assert certificate(serving / "broker.crt").public_key() == key
@@ -411,7 +410,7 @@ def test_a_damaged_authority_is_told_and_not_replaced(folder: Path, name: str) -
 def test_a_key_of_the_authority_that_others_can_read_is_refused(folder: Path) -> None:
     set_up(folder)
     (folder / "authority" / TOWN / "ca.key").chmod(0o644)
-    with pytest.raises(InputError, match="chmod 600"):
+    with pytest.raises(InputError, match="can be read by others"):
         set_up(folder)
 
 
@@ -428,5 +427,5 @@ def test_a_lost_certificate_of_the_authority_does_not_start_a_new_town(folder: P
     """Clients in the field believe the old one."""
     set_up(folder)
     (folder / "authority" / TOWN / "ca.crt").unlink()
-    with pytest.raises(InputError, match="backup"):
+    with pytest.raises(InputError, match="is lost"):
         set_up(folder)
