@@ -142,7 +142,7 @@ def import_file(
         raise InputError(f"{calendar}: {error}", "nothing was imported; correct it") from None
     with service.database.write() as session:
         report = import_calendar(
-            session, service.signers, content, service.random_bytes, service.clock(), default_room
+            session, content, service.random_bytes, service.clock(), default_room
         )
         if links_file is not None:
             links = _links_of_new(service, session, report)
@@ -231,7 +231,7 @@ def cancel(service: TownService, booking_id: str, as_json: bool) -> None:
     """Cancel a booking: frees the room, withdraws the key."""
     with service.database.write() as session:
         booking = bookings.find(session, booking_id)
-        bookings.cancel(session, service.signers, booking, service.clock())
+        bookings.cancel(session, booking, service.clock())
     _tell(as_json, {"booking_id": booking_id, "status": booking.status}, "cancelled")
 
 
