@@ -129,7 +129,7 @@ def test_user_who_is_not_named_is_told_nothing(apart: Apart) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_garbage_ends_its_own_exchange_and_no_other(garbage: bytes) -> None:
     with tempfile.TemporaryDirectory(prefix="vault-") as folder:
         server = VaultServer(Path(folder) / "s", _Nobody(), TOWN, {os.getuid()})
