@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from gateway.brokerkit.kit import Kit, Outcome
 
 LEAF_DAYS = 6 * 365
+SYSTEM_DIR = Path("/etc/kannuki/broker")
+
+
+def _default_dir() -> Path:
+    """One place for a machine, or for whoever tries it without being root."""
+    return SYSTEM_DIR if os.geteuid() == 0 else settings.data_dir(os.environ) / "broker"
+
+
 _NAME = click.argument("name")
 _TOWN = click.argument("town")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -31,8 +39,8 @@ _DIR = click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=lambda: settings.data_dir(os.environ) / "broker",
-    show_default="the user's data folder",
+    default=_default_dir,
+    show_default=f"{SYSTEM_DIR}, or the user's data folder when not root",
     help="Where the broker's configuration and the towns' authorities are kept.",
 )
 _DAYS = click.option(
