@@ -601,9 +601,8 @@ def _take_gateways(known: Register, gateways: Mapping[str, Sequence[str]], done:
         shared = sorted({lock for other in gateways if other != name for lock in gateways[other]})
         double = [lock for lock in locks if lock in shared]
         if double and name not in gateways:
-            done.notes.append(
-                f"{name} may still speak for {', '.join(double)}: give its new file as well"
-            )
+            told = f"{', '.join(double)} stays {name}'s as well"
+            done.notes.append(f"{told}: if it is no more, give the new file of {name} too")
 
 
 def _to_revoke(known: Register, name: str, old_only: bool) -> list[Issued]:
