@@ -1,4 +1,4 @@
-"""`kannuki gateway run | check`.
+"""`kannuki gateway run | check | broker-config | broker`.
 
 Decides options and what is printed. Imports bleak and MQTT only when a command runs, so that
 `--help` needs neither.
@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from gateway import broker_cli
 from kannuki import settings
 from kannuki.broker_options import Access, broker_access_options
 from kannuki.ending import run_bounded
@@ -139,3 +140,6 @@ def check(
             if not finding.ok:
                 click.echo(f"    -> {finding.remedy}")
     return EXIT_OK if ok else EXIT_FAILED
+
+
+broker_cli.add_to(gateway)
