@@ -109,7 +109,16 @@ def write_pair(issued: Issued, key: ec.EllipticCurvePrivateKey) -> None:
         new.replace(path)
 
 
-def tls_broker_spec(folder: Path, port: int, papers: Papers, server: Issued) -> ChildSpec:
+GATEWAYS: dict[str, list[str]] = {"gw-1": ["aaaaaaaa"], "gw-2": ["bbbbbbbb"]}
+
+
+def tls_broker_spec(
+    folder: Path,
+    port: int,
+    papers: Papers,
+    server: Issued,
+    gateways: dict[str, list[str]] = GATEWAYS,
+) -> ChildSpec:
     """A supervised Mosquitto with brokerkit's own configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     town = folder / papers.town
@@ -120,7 +129,6 @@ def tls_broker_spec(folder: Path, port: int, papers: Papers, server: Issued) -> 
     ):  # fmt: skip
         (town / name).unlink(missing_ok=True)
         (town / name).symlink_to(path)
-    gateways = {"gw-1": ["aaaaaaaa"], "gw-2": ["bbbbbbbb"]}
     (town / "acl").write_text(acl_text(Rights(papers.town, gateways, clouds=["cloud"])))
     user = "root" if os.geteuid() == 0 else getpass.getuser()
     broker = Broker(folder / "data", user)
