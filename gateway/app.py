@@ -17,11 +17,13 @@ import os
 import random
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import files
 from gateway.files import Place
+from gateway.health import notify
+from gateway.health.monitor import HealthOptions, Monitor
 from gateway.links import BleakLinks
 from gateway.machine import (
     Action,
@@ -60,6 +62,7 @@ class Options:
     settings: Settings
     clock_offset_s: float
     version: str
+    health: HealthOptions = field(default_factory=HealthOptions)
 
 
 class App:
@@ -72,8 +75,10 @@ class App:
         store: SqliteStore,
         wall: Callable[[], float],
         on_ready: Callable[[], None],
+        monitor: Monitor,
     ) -> None:
         self._options = options
+        self._monitor = monitor
         self._place = place
         self._wall = wall
         self._on_ready: Callable[[], None] | None = on_ready
@@ -99,8 +104,10 @@ class App:
                 group.create_task(self._links.run()),
                 group.create_task(self._talk()),
                 group.create_task(self._watch_file()),
+                group.create_task(self._monitor.run(self._machine.survey, lambda: self._place)),
             ]
             await stopping.wait()
+            self._monitor.stopping()
             for task in tasks:
                 task.cancel()
         await self._links.close()
@@ -120,8 +127,13 @@ class App:
                 self._machine.tick(self._now())
                 await asyncio.sleep(0)
                 continue
+            self._monitor.machine_rests(self._now().at)
+            rest_s = min(wait_s, self._monitor.rest_at_most_s)
             try:
-                take = await asyncio.wait_for(self._inputs.get(), wait_s)
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes with an
+                # input, and a gateway that is told to stop would go on.
+                async with asyncio.timeout(rest_s):
+                    take = await self._inputs.get()
             except TimeoutError:
                 continue
             take(self._now())
@@ -137,7 +149,7 @@ class App:
             case Publish():
                 self._publisher.put(action)
             case Note(lock, text):
-                log.warning("%s: %s", lock, text)
+                log.warning("%s: %s", lock, text, extra={"lock": lock})
 
     # --- inputs from the radio (gateway.links.Listener) ---
 
@@ -197,13 +209,14 @@ class App:
             will=Will(messages.topic(place.town, place.gateway_id, "state"), gone),
         )
 
-    async def _on_connected(self, _link: MqttLink) -> None:
+    async def _on_connected(self, link: MqttLink) -> None:
         """Runs as long as a connection does."""
         self._inputs.put_nowait(self._machine.broker_up)
         if self._on_ready is not None:
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
         try:
+            await self._monitor.greet(link, self._place)
             await asyncio.get_running_loop().create_future()
         finally:
             self._inputs.put_nowait(self._machine.broker_down)
@@ -307,7 +320,11 @@ async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    notifier, watchdog = notify.from_environment()
+    version, data_dir = options.version, options.data_dir
+    monitor = Monitor(options.health, data_dir, version, notifier, watchdog, wall)
     try:
-        await App(options, place, store, wall, on_ready).run(stopping)
+        await App(options, place, store, wall, on_ready, monitor).run(stopping)
     finally:
         store.close()
+        notifier.close()

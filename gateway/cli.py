@@ -16,8 +16,9 @@ from typing import Any
 
 import click
 
+from gateway.health.choice import HealthChoice, health_options
 from kannuki import settings
-from kannuki.errors import EXIT_FAILED, EXIT_OK
+from kannuki.errors import EXIT_OK
 
 BROKER_PORT = 1883
 
@@ -80,6 +81,7 @@ def gateway() -> None:
 @click.option("--max-links", type=click.IntRange(1, 20), default=3, help="Bluetooth links at once.")
 @click.option("--clock-offset-s", type=float, default=0.0, help="Added to this computer's time.")
 @click.option("--ready", is_flag=True, help="Print a JSON line when the broker is connected.")
+@health_options
 def run(
     gateway_file: Path,
     broker: tuple[str, int],
@@ -88,6 +90,7 @@ def run(
     max_links: int,
     clock_offset_s: float,
     ready: bool,
+    health: HealthChoice,
 ) -> None:
     """Run a gateway until it is told to stop."""
     from gateway import app
@@ -101,6 +104,7 @@ def run(
         Settings(sync_interval_s=sync_interval_s, max_links=max_links),
         clock_offset_s,
         own_version(),
+        health.options(),
     )
 
     def say_ready() -> None:
@@ -113,17 +117,29 @@ def run(
 @gateway.command()
 @_common
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check(gateway_file: Path, broker: tuple[str, int], data_dir: Path, as_json: bool) -> int:
-    """Say whether this computer is fit to be a gateway, and what to do if not."""
-    from gateway import checks
+@click.option(
+    "--listen-s",
+    type=click.FloatRange(0, 120),
+    default=12.0,
+    help="How long to listen for locks.",
+)
+def check(
+    gateway_file: Path, broker: tuple[str, int], data_dir: Path, as_json: bool, listen_s: float
+) -> int:
+    """Say whether this computer is fit to be a gateway, and what to do if not.
 
-    findings = asyncio.run(checks.check(gateway_file, *broker, data_dir))
-    ok = all(finding.ok for finding in findings)
+    Exit code 0: fit (a LOOK can wait); 1: something does not work; 3: a part has to be installed.
+    """
+    from gateway import checks
+    from gateway.health import findings
+
+    ask = checks.Questions(gateway_file, *broker, data_dir, time.time(), listen_for_s=listen_s)
+    found = asyncio.run(checks.check(ask))
+    code = findings.exit_code(found)
     if as_json:
-        click.echo(json.dumps({"ok": ok, "checks": [vars(finding) for finding in findings]}))
+        told = [finding.as_json() for finding in found]
+        click.echo(json.dumps({"ok": code == EXIT_OK, "checks": told}, ensure_ascii=False))
     else:
-        for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name}: {finding.text}")
-            if not finding.ok:
-                click.echo(f"    -> {finding.remedy}")
-    return EXIT_OK if ok else EXIT_FAILED
+        for line in checks.lines(found):
+            click.echo(line)
+    return code
