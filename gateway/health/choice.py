@@ -5,8 +5,10 @@ Decides what can be chosen: where metrics are served, whether Home Assistant is 
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -77,6 +79,8 @@ def health_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if log_format is not None:
             level = logging.getLevelName(logging.root.level)
             kannuki_logging.set_up(level, as_json=log_format == "json")
+        if "WATCHDOG_USEC" in os.environ:
+            faulthandler.enable()  # on SIGABRT of the watchdog: the lines where it hangs, no values
         return command(*args, health=HealthChoice(metrics_listen, home_assistant), **kwargs)
 
     for option in reversed(_OPTIONS):

@@ -345,7 +345,10 @@ async def test_a_plain_broker_is_found_plain_and_is_no_tls(tmp_path: Path) -> No
         assert await code_of(port, town.client()) == "BROKER_NO_TLS"
 
 
-async def test_a_broker_that_is_not_there_by_name_port_or_tongue() -> None:
+async def test_a_broker_that_is_not_there_by_name_port_or_tongue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broker, "WITHIN_S", 1.0)
     assert await code_of(1883, host="no-such-broker.invalid") == "BROKER_NAME_UNKNOWN"
     assert await code_of(free_port()) == "BROKER_NOT_LISTENING"
     mute = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
