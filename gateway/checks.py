@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.files import Place
 from gateway.health import host
 from gateway.health.findings import Finding
 from gateway.health.probes import broker, computer, papers, radio, running
 from gateway.health.probes.broker import Target
 from gateway.health.probes.running import Running
-from kannuki.errors import KannukiError
+from kannuki import messages
+from kannuki.broker_access import Certified, read_access
+from kannuki.broker_options import Access
+from kannuki.errors import InputError
 
 LISTEN_FOR_S = 12.0  # a lock on battery advertises every second or so; a few may be missed
-
-
-@dataclass(frozen=True)
-class Papers:
-    """What TLS is made of; both may raise KannukiError. Without TLS: None and nothing."""
-
-    context: Callable[[], ssl.SSLContext | None] = lambda: None
-    ends: Callable[[], Mapping[str, float]] = dict
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Questions:
     broker_port: int
     data_dir: Path
     wall: float
-    papers: Papers = Papers()
+    access: Access = Access()
     listen_for_s: float = LISTEN_FOR_S
 
 
@@ -55,20 +51,40 @@ async def check(ask: Questions) -> list[Finding]:
     findings.append(computer.judge_clock(ask.wall, not_before, host.clock_sync()))
     findings.append(computer.check_folder(ask.data_dir))
     findings.append(await asyncio.to_thread(computer.check_database, ask.data_dir))
-    findings += await _check_broker(ask)
+    findings += await _check_broker(ask, place, found)
     bluetooth, heard = await listening
     findings.append(bluetooth)
     findings += running.judge(found, ask.wall)
     return findings + [_check_lock(ask, lock, bluetooth, heard, found) for lock in locks]
 
 
-async def _check_broker(ask: Questions) -> list[Finding]:
+async def _check_broker(
+    ask: Questions, place: Place | None, found: Running | None
+) -> list[Finding]:
     try:
-        dated = papers.judge_certificates(ask.papers.ends(), ask.wall)
-        context = ask.papers.context()
-    except KannukiError as error:
-        return [papers.unusable_certificates(error, error.remedy)]
-    return [dated, await broker.check(Target(ask.broker_host, ask.broker_port, context))]
+        ask.access.check_host(ask.broker_host)
+        certified = await asyncio.to_thread(_certified, ask.access, place)
+    except InputError as error:
+        return [papers.unusable_certificates(error)]
+    dated = papers.judge_certificates(certified.ends() if certified else {}, ask.wall)
+    context: ssl.SSLContext | None = certified.context if certified else None
+    target = Target(ask.broker_host, ask.broker_port, context)
+    return [dated, await broker.check(target, signs_in=not _would_push_out(certified, found))]
+
+
+def _certified(access: Access, place: Place | None) -> Certified | None:
+    """Blocks while reading. Raises InputError for files that are not this gateway's."""
+    if access.files is None:
+        return None
+    certified = read_access(access.files)
+    if place is not None:
+        certified.check_identity(messages.identity(place.town, place.gateway_id))
+    return certified
+
+
+def _would_push_out(certified: Certified | None, found: Running | None) -> bool:
+    """A broker knows one client by each certificate: our signing in ends that of the gateway."""
+    return certified is not None and found is not None and found.one("broker_connected") != 0
 
 
 def _check_lock(

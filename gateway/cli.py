@@ -1,4 +1,4 @@
-"""`kannuki gateway run | check`.
+"""`kannuki gateway run | check | broker-config | broker`.
 
 Decides options and what is printed. Imports bleak and MQTT only when a command runs, so that
 `--help` needs neither.
@@ -16,15 +16,16 @@ from typing import Any
 
 import click
 
+from gateway import broker_cli
 from gateway.health.choice import HealthChoice, health_options
 from kannuki import settings
+from kannuki.broker_options import Access, broker_access_options
+from kannuki.ending import run_bounded
 from kannuki.errors import EXIT_OK
-
-BROKER_PORT = 1883
 
 
 class Broker(click.ParamType):
-    """`host` or `host:port`, IPv6 in brackets."""
+    """`host` or `host:port`, IPv6 in brackets. Port 0: not named."""
 
     name = "host[:port]"
 
@@ -35,10 +36,10 @@ class Broker(click.ParamType):
             return value
         host, colon, port = value.rpartition(":")
         if not colon or value.endswith("]"):
-            host, port = value, str(BROKER_PORT)
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            host, colon, port = value, "", ""
+        if not host or (colon and not (port.isdecimal() and 0 < int(port) < 65536)):
             self.fail(f"'{value}' is not host:port, as in 127.0.0.1:1883", param, ctx)
-        return host.strip("[]"), int(port)
+        return host.strip("[]"), int(port or 0)
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,8 +51,12 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
             help="This gateway's locks and credentials, from the town's service.",
         ),
         click.option(
-            "--broker", type=Broker(), default=f"127.0.0.1:{BROKER_PORT}", help="The MQTT broker."
+            "--broker",
+            type=Broker(),
+            default="127.0.0.1",
+            help="The MQTT broker. Port: 8883 with a certificate, else 1883.",
         ),
+        broker_access_options,
         click.option(
             "--data-dir",
             type=click.Path(path_type=Path, file_okay=False),
@@ -85,6 +90,7 @@ def gateway() -> None:
 def run(
     gateway_file: Path,
     broker: tuple[str, int],
+    access: Access,
     data_dir: Path,
     sync_interval_s: float,
     max_links: int,
@@ -99,19 +105,22 @@ def run(
 
     options = app.Options(
         gateway_file,
-        *broker,
+        broker[0],
+        broker[1] or access.default_port,
         data_dir,
         Settings(sync_interval_s=sync_interval_s, max_links=max_links),
         clock_offset_s,
         own_version(),
-        health.options(),
+        access=access,
+        health=health.options(),
     )
 
     def say_ready() -> None:
         if ready:
             click.echo(json.dumps({"ready": True, "pid": os.getpid()}))
 
-    asyncio.run(app.run(options, lambda: time.time() + clock_offset_s, say_ready))
+    running = app.run(options, lambda: time.time() + clock_offset_s, say_ready)
+    run_bounded(running, app.LEAVE_WITHIN_S)
 
 
 @gateway.command()
@@ -124,7 +133,12 @@ def run(
     help="How long to listen for locks.",
 )
 def check(
-    gateway_file: Path, broker: tuple[str, int], data_dir: Path, as_json: bool, listen_s: float
+    gateway_file: Path,
+    broker: tuple[str, int],
+    access: Access,
+    data_dir: Path,
+    as_json: bool,
+    listen_s: float,
 ) -> int:
     """Say whether this computer is fit to be a gateway, and what to do if not.
 
@@ -133,7 +147,15 @@ def check(
     from gateway import checks
     from gateway.health import findings
 
-    ask = checks.Questions(gateway_file, *broker, data_dir, time.time(), listen_for_s=listen_s)
+    ask = checks.Questions(
+        gateway_file,
+        broker[0],
+        broker[1] or access.default_port,
+        data_dir,
+        time.time(),
+        access,
+        listen_s,
+    )
     found = asyncio.run(checks.check(ask))
     code = findings.exit_code(found)
     if as_json:
@@ -143,3 +165,6 @@ def check(
         for line in checks.lines(found):
             click.echo(line)
     return code
+
+
+broker_cli.add_to(gateway)

@@ -169,7 +169,7 @@ class _Device:
         topic = f"{self._prefix}/{entity.component}/{node}/{entity.name}/config"
         content = {
             "name": entity.label,
-            "unique_id": f"{node}-{entity.name}",
+            "unique_id": f"{node}_{entity.name}",
             "state_topic": messages.topic(self._town, self._device, "state"),
             "value_template": entity.template,
             "qos": 1,
@@ -181,7 +181,7 @@ class _Device:
         return Announcement(topic, json.dumps(content, separators=(",", ":")).encode())
 
     def _name(self, device: str) -> str:
-        return f"kannuki-{self._town}-{device}"
+        return f"kannuki_{self._town}_{device}"  # an id holds no `_`: no two pairs make one name
 
     def _availability(self, entity: Entity) -> dict[str, Any]:
         """What says `online` itself is always there; a lock's words need gateway and lock."""

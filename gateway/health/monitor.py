@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,17 +35,15 @@ STATUS_EVERY_S = 15.0
 class HealthOptions:
     """What `gateway run` was told. metrics: host and port, None for no page.
 
-    home_assistant: the prefix of discovery, empty for none. certificate_ends: asked for each
-    report; Unix seconds by certificate.
+    home_assistant: the prefix of discovery, empty for none.
     """
 
     metrics: tuple[str, int] | None = None
     home_assistant: str = ""
-    certificate_ends: Callable[[], Mapping[str, float]] = field(default=dict)
 
 
 class Monitor:
-    """`wall`: Unix seconds of the town's clock."""
+    """`wall`: Unix seconds of the town's clock. certificate_ends: asked for each report."""
 
     def __init__(
         self,
@@ -55,7 +53,9 @@ class Monitor:
         notifier: Notifier,
         watchdog: Watchdog,
         wall: Callable[[], float],
+        certificate_ends: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
+        self._certificate_ends = certificate_ends
         self._options = options
         self._data_dir = data_dir
         self._version = version
@@ -128,7 +128,7 @@ class Monitor:
             credential_ends={
                 lock: float(key.token.expires_at) for lock, key in place.credentials.items()
             },
-            certificate_ends=dict(self._options.certificate_ends()),
+            certificate_ends=dict(self._certificate_ends()),
         )
 
     async def _serve(self, stack: contextlib.AsyncExitStack) -> str:

@@ -6,6 +6,7 @@ reach the address may read it, so the command binds it where the operator says a
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -41,6 +42,6 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
     try:
         await site.start()
     except OSError as error:
-        text = f"cannot serve metrics on {host}:{port}: {error.strerror}"
+        text = f"cannot serve metrics on {host}:{port}: {os.strerror(error.errno or 0)}"
         raise InputError(text, "name another --metrics-listen") from error
     return int(runner.addresses[0][1])

@@ -1,7 +1,8 @@
 """The way to the broker, a step at a time: name, cable, port, TLS, and whether it lets us in.
 
 Decides what a failure at each step means for the person at the cupboard. Publishes and subscribes
-nothing, and comes under a name of its own, so that a gateway that runs is not pushed out.
+nothing. Without certificates it comes under a name of its own; with one the broker names it after
+that, so where a gateway uses the same one it stops before signing in, or it would push it out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import socket
 import ssl
 from dataclasses import dataclass
 
+import aiomqtt
+
 from gateway.health.findings import Finding
+from kannuki.broker_refusals import explain
 
 WITHIN_S = 8.0
 ALERT_WITHIN_S = 0.5  # in TLS 1.3 a server says what it thinks of our certificate after the fact
@@ -22,9 +26,8 @@ CABLE = "is the network cable in, is the router on, is it the right address?"
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.
 _NOT_YET, _EXPIRED = 9, 10
-_NO_ISSUER = (2, 18, 19, 20, 21)
+_NO_ISSUER = (2, 7, 18, 19, 20, 21)
 _OTHER_NAME = (62, 64)
-_REVOKED = 23
 
 
 @dataclass(frozen=True)
@@ -47,17 +50,21 @@ class _Told(Exception):
         self.finding = Finding("broker", code, text, remedy)
 
 
-async def check(target: Target) -> Finding:
+async def check(target: Target, signs_in: bool = True) -> Finding:
     """The first step that fails, or that all is well."""
     try:
         address = await _resolve(target)
         await _reach(target, address)
         if target.tls is not None:
             await _greet(target, target.tls)
-        await _enter(target)
+        if signs_in:
+            await _enter(target)
     except _Told as told:
         return told.finding
     how = "with TLS" if target.tls is not None else "without TLS"
+    if not signs_in:
+        text = f"the broker at {target} answers {how}; signing in is left to the running gateway"
+        return Finding("broker", "BROKER_OK", text)
     return Finding("broker", "BROKER_OK", f"the broker at {target} lets this gateway in, {how}")
 
 
@@ -110,7 +117,7 @@ async def _greet(target: Target, context: ssl.SSLContext) -> None:
 
 
 def _their_certificate(target: Target, error: ssl.SSLCertVerificationError) -> _Told:
-    code, why = error.verify_code, error.verify_message
+    code = error.verify_code
     if code in _OTHER_NAME:
         text = f"the broker's certificate is not for '{target.host}'"
         remedy = "use the name in its certificate, or have it issued for this one"
@@ -122,13 +129,12 @@ def _their_certificate(target: Target, error: ssl.SSLCertVerificationError) -> _
     if code == _NOT_YET:
         text = "the broker's certificate is not good yet: this computer's clock is behind"
         return _Told("BROKER_CERTIFICATE_NOT_YET", text, "set the clock")
-    text = f"the broker's certificate is not from the town's CA ({why})"
-    if code == _REVOKED:
-        text = "the broker's certificate has been revoked"
-    elif code not in _NO_ISSUER:
-        text = f"the broker's certificate is not believed ({why})"
-    remedy = "is this the right broker, and --broker-ca the town's CA?"
-    return _Told("BROKER_UNKNOWN_CA", text, remedy)
+    if code in _NO_ISSUER:
+        text = f"the broker's certificate is not from the town's CA ({error.verify_message})"
+        remedy = "is this the right broker, and --broker-ca the town's CA?"
+        return _Told("BROKER_UNKNOWN_CA", text, remedy)
+    said = explain(error)
+    return _Told("BROKER_NOT_BELIEVED", said.text, said.remedy or RENEW)
 
 
 def _tls_fault(target: Target, error: ssl.SSLError) -> _Told:
@@ -148,8 +154,6 @@ def _tls_fault(target: Target, error: ssl.SSLError) -> _Told:
 
 
 async def _enter(target: Target) -> None:
-    import aiomqtt
-
     client = aiomqtt.Client(
         target.host,
         target.port,
@@ -162,8 +166,9 @@ async def _enter(target: Target) -> None:
         async with client:
             return
     except aiomqtt.MqttCodeError as error:
-        text = f"the broker does not let this gateway in: {error}"
-        raise _Told("BROKER_REFUSES", text, f"does it know this gateway? {RENEW}") from error
+        said = explain(error)
+        remedy = said.remedy or f"does it know this gateway? {RENEW}"
+        raise _Told("BROKER_REFUSES", said.text, remedy) from error
     except aiomqtt.MqttError as error:
         text = f"{target} accepts a connection, but does not speak MQTT 5 ({error})"
         raise _Told("BROKER_SILENT", text, "is this the broker, and is it well?") from error

@@ -12,6 +12,7 @@ from gateway import files
 from gateway.files import Place
 from gateway.health.findings import Finding, days
 from kannuki.enrolment import FileError
+from kannuki.errors import InputError
 
 TOKEN_SOON_S = 14 * 86400
 CERTIFICATE_SOON_S = 30 * 86400
@@ -69,9 +70,9 @@ def judge_certificates(ends: Mapping[str, float], wall: float) -> Finding:
     return Finding("certificates", "CERTIFICATES_OK", text)
 
 
-def unusable_certificates(error: Exception, remedy: str) -> Finding:
-    """The files cannot be read, or do not belong together."""
-    return Finding("certificates", "CERTIFICATES_UNUSABLE", str(error), remedy)
+def unusable_certificates(error: InputError) -> Finding:
+    """They cannot be read, do not belong together or to this gateway, or are not named at all."""
+    return Finding("certificates", "CERTIFICATES_UNUSABLE", error.message, error.remedy)
 
 
 def earliest_plausible(place: Place | None, gateway_file: Path) -> float:

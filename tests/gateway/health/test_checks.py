@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,10 @@ from gateway.health.probes import broker, computer, papers, radio, running
 from gateway.health.probes.broker import Target
 from gateway.machine import StoredEvent
 from gateway.store import FILE_NAME, SqliteStore
+from kannuki.broker_options import Access, AccessFiles
 from kannuki.parts import require_program
 from kannuki.settings import free_port
-from tests.gateway.fakelock import LOCK_A, LOCK_B, LOCK_C, T0, credential
+from tests.gateway.fakelock import LOCK_A, LOCK_B, LOCK_C, T0, TOWN, credential
 from tests.gateway.health.town import (
     BOUND_S,
     make_app,
@@ -237,8 +239,8 @@ class Papers:
         builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
         cert = self._write(f"{name}.crt", builder.sign(self._key, hashes.SHA256()))
         path = self._folder / f"{name}.key"
-        raw = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path.write_bytes(raw)
+        path.touch(mode=0o600)
+        path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return cert, path
 
     def client(self, name: str = "misaki.gw-1", ca: Path | None = None) -> ssl.SSLContext:
@@ -355,6 +357,50 @@ async def test_a_broker_that_is_not_there_by_name_port_or_tongue(
     assert await code_of(mute.sockets[0].getsockname()[1]) == "BROKER_SILENT"
     mute.close()
     await mute.wait_closed()
+
+
+async def test_a_broker_with_the_towns_own_papers_is_signed_in_to_unless_a_gateway_is(
+    tmp_path: Path,
+) -> None:
+    """The broker names a client after its certificate: a second one pushes out the first."""
+    town = Papers(tmp_path / "town")
+    cert, key = town.issue(f"{TOWN}.gw-1")
+    path = write_gateway_file(tmp_path / "g.json", {})
+    place, _ = papers.read_file(path)
+    access = Access(AccessFiles(town.ca, cert, key))
+    note = runnote.RunNote(pid=1, started_ticks=1)
+    connected, alone = ({"broker_connected": {"": float(on)}} for on in (True, False))
+    async with TlsBroker(tmp_path, town, town) as there:
+        ask = checks.Questions(path, "127.0.0.1", there.port, tmp_path, time.time(), access)
+
+        async def said(found: running.Running | None) -> str:
+            dated, line = await checks._check_broker(ask, place, found)
+            assert (dated.code, line.code) == ("CERTIFICATES_END_SOON", "BROKER_OK")
+            return line.text
+
+        assert "lets this gateway in" in await said(None)
+        assert "lets this gateway in" in await said(running.Running(note, alone))
+        assert "left to the running gateway" in await said(running.Running(note, connected))
+        assert "left to the running gateway" in await said(running.Running(note))
+
+
+async def test_papers_that_are_not_this_gateways_are_told_before_the_broker_sees_them(
+    tmp_path: Path,
+) -> None:
+    town, other = Papers(tmp_path / "town"), Papers(tmp_path / "other")
+    cert, key = town.issue(f"{TOWN}.gw-2")
+    place, _ = papers.read_file(write_gateway_file(tmp_path / "g.json", {}))
+    for files in (
+        AccessFiles(town.ca, cert, key),
+        AccessFiles(town.ca, cert, other.issue(f"{TOWN}.gw-1")[1]),
+        AccessFiles(town.ca, tmp_path / "none.crt", key),
+    ):
+        ask = checks.Questions(tmp_path, "127.0.0.1", free_port(), tmp_path, 0.0, Access(files))
+        (found,) = await checks._check_broker(ask, place, None)
+        assert found.code == "CERTIFICATES_UNUSABLE" and found.remedy
+    far = checks.Questions(tmp_path, "broker.example", 1883, tmp_path, 0.0)
+    (found,) = await checks._check_broker(far, place, None)
+    assert found.code == "CERTIFICATES_UNUSABLE" and "--broker-ca" in found.remedy
 
 
 # --- the radio ---
