@@ -23,11 +23,13 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import files
 from gateway.files import Place
+from gateway.health import notify
+from gateway.health.monitor import HealthOptions, Monitor
 from gateway.links import BleakLinks
 from gateway.machine import (
     Action,
@@ -44,7 +46,7 @@ from gateway.machine import (
 from gateway.publishing import Publisher
 from gateway.store import FILE_NAME, SqliteStore
 from kannuki import messages
-from kannuki.broker_access import open_access
+from kannuki.broker_access import BrokerAccess, open_access
 from kannuki.broker_options import Access
 from kannuki.enrolment import FileError
 from kannuki.errors import InputError, KannukiError
@@ -75,6 +77,7 @@ class Options:
     clock_offset_s: float
     version: str
     access: Access = Access()
+    health: HealthOptions = field(default_factory=HealthOptions)
 
 
 class App:
@@ -87,9 +90,11 @@ class App:
         store: SqliteStore,
         wall: Callable[[], float],
         on_ready: Callable[[], None],
+        monitor: Monitor,
         tls: TlsSource | None = None,
     ) -> None:
         self._options = options
+        self._monitor = monitor
         self._tls = tls
         self._place = place
         self._wall = wall
@@ -114,11 +119,13 @@ class App:
         What does not end by then (a Bluetooth service that hangs) is left behind: all that matters
         is in SQLite. A fault in any part ends the program.
         """
-        parts = [self._drive(), self._links.run(), self._talk(), self._watch_file()]
+        watching = self._monitor.run(self._machine.survey, lambda: self._place)
+        parts = [self._drive(), self._links.run(), self._talk(), self._watch_file(), watching]
         tasks = {asyncio.create_task(part, name=part.__name__) for part in parts}
         waiting = asyncio.create_task(stopping.wait())
         try:
             await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            self._monitor.stopping()
             for task in tasks:
                 if task.done():
                     task.result()
@@ -143,8 +150,13 @@ class App:
                 self._machine.tick(self._now())
                 await asyncio.sleep(0)
                 continue
+            self._monitor.machine_rests(self._now().at)
+            rest_s = min(wait_s, self._monitor.rest_at_most_s)
             try:
-                take = await asyncio.wait_for(self._inputs.get(), wait_s)
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes with an
+                # input, and a gateway that is told to stop would go on.
+                async with asyncio.timeout(rest_s):
+                    take = await self._inputs.get()
             except TimeoutError:
                 continue
             take(self._now())
@@ -160,7 +172,7 @@ class App:
             case Publish():
                 self._publisher.put(action)
             case Note(lock, text):
-                log.warning("%s: %s", lock, text)
+                log.warning("%s: %s", lock, text, extra={"lock": lock})
 
     # --- inputs from the radio (gateway.links.Listener) ---
 
@@ -231,13 +243,14 @@ class App:
             starts_clean=True,
         )
 
-    async def _on_connected(self, _link: MqttLink) -> None:
+    async def _on_connected(self, link: MqttLink) -> None:
         """Runs as long as a connection does."""
         self._inputs.put_nowait(self._machine.broker_up)
         if self._on_ready is not None:
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
         try:
+            await self._monitor.greet(link, self._place)
             await asyncio.get_running_loop().create_future()
         finally:
             self._inputs.put_nowait(self._machine.broker_down)
@@ -333,6 +346,11 @@ def client_id(town: str, name: str, is_certified: bool) -> str:
     return messages.identity(town, name) if is_certified else f"kannuki-gateway-{town}-{name}"
 
 
+def ends_of(tls: BrokerAccess | None) -> Callable[[], dict[str, float]]:
+    """Until when the certificates in use are good, asked anew each time."""
+    return lambda: tls.current.ends() if tls is not None and tls.current is not None else {}
+
+
 def open_store(data_dir: Path) -> SqliteStore:
     """The store in its folder, made if need be. Raises InputError that says what is wrong."""
     try:
@@ -365,7 +383,11 @@ async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    notifier, watchdog = notify.from_environment()
+    version, data_dir = options.version, options.data_dir
+    monitor = Monitor(options.health, data_dir, version, notifier, watchdog, wall, ends_of(tls))
     try:
-        await App(options, place, store, wall, on_ready, tls).run(stopping)
+        await App(options, place, store, wall, on_ready, monitor, tls).run(stopping)
     finally:
         store.close()
+        notifier.close()

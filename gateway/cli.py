@@ -17,10 +17,11 @@ from typing import Any
 import click
 
 from gateway import broker_cli
+from gateway.health.choice import HealthChoice, health_options
 from kannuki import settings
 from kannuki.broker_options import Access, broker_access_options
 from kannuki.ending import run_bounded
-from kannuki.errors import EXIT_FAILED, EXIT_OK
+from kannuki.errors import EXIT_OK
 
 
 class Broker(click.ParamType):
@@ -85,6 +86,7 @@ def gateway() -> None:
 @click.option("--max-links", type=click.IntRange(1, 20), default=3, help="Bluetooth links at once.")
 @click.option("--clock-offset-s", type=float, default=0.0, help="Added to this computer's time.")
 @click.option("--ready", is_flag=True, help="Print a JSON line when the broker is connected.")
+@health_options
 def run(
     gateway_file: Path,
     broker: tuple[str, int],
@@ -94,6 +96,7 @@ def run(
     max_links: int,
     clock_offset_s: float,
     ready: bool,
+    health: HealthChoice,
 ) -> None:
     """Run a gateway until it is told to stop."""
     from gateway import app
@@ -109,6 +112,7 @@ def run(
         clock_offset_s,
         own_version(),
         access=access,
+        health=health.options(),
     )
 
     def say_ready() -> None:
@@ -122,24 +126,45 @@ def run(
 @gateway.command()
 @_common
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--listen-s",
+    type=click.FloatRange(0, 120),
+    default=12.0,
+    help="How long to listen for locks.",
+)
 def check(
-    gateway_file: Path, broker: tuple[str, int], access: Access, data_dir: Path, as_json: bool
+    gateway_file: Path,
+    broker: tuple[str, int],
+    access: Access,
+    data_dir: Path,
+    as_json: bool,
+    listen_s: float,
 ) -> int:
-    """Say whether this computer is fit to be a gateway, and what to do if not."""
-    from gateway import checks
+    """Say whether this computer is fit to be a gateway, and what to do if not.
 
-    findings = asyncio.run(
-        checks.check(gateway_file, broker[0], broker[1] or access.default_port, data_dir)
+    Exit code 0: fit (a LOOK can wait); 1: something does not work; 3: a part has to be installed.
+    """
+    from gateway import checks
+    from gateway.health import findings
+
+    ask = checks.Questions(
+        gateway_file,
+        broker[0],
+        broker[1] or access.default_port,
+        data_dir,
+        time.time(),
+        access,
+        listen_s,
     )
-    ok = all(finding.ok for finding in findings)
+    found = asyncio.run(checks.check(ask))
+    code = findings.exit_code(found)
     if as_json:
-        click.echo(json.dumps({"ok": ok, "checks": [vars(finding) for finding in findings]}))
+        told = [finding.as_json() for finding in found]
+        click.echo(json.dumps({"ok": code == EXIT_OK, "checks": told}, ensure_ascii=False))
     else:
-        for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name}: {finding.text}")
-            if not finding.ok:
-                click.echo(f"    -> {finding.remedy}")
-    return EXIT_OK if ok else EXIT_FAILED
+        for line in checks.lines(found):
+            click.echo(line)
+    return code
 
 
 broker_cli.add_to(gateway)
