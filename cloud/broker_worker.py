@@ -35,6 +35,7 @@ from kannuki.messages import (
     StatusPut,
     TimeAnswer,
     TimeRequest,
+    correlation_of,
     decode,
     encode,
     split_topic,
@@ -93,8 +94,14 @@ class BrokerWorker:
 
     async def send(self, device: str, command: Message, expires_after_s: float) -> None:
         """Publishes a command that the broker drops when it is too old. Raises TimeoutError."""
-        address = topic(self._service.town, device, "command")
-        await self.link.publish(address, encode(command), expires_after_s=expires_after_s)
+        town, is_answered = self._service.town, not isinstance(command, EventAck | TimeAnswer)
+        await self.link.publish(
+            topic(town, device, "command"),
+            encode(command),
+            expires_after_s=expires_after_s,
+            response_topic=topic(town, device, "response") if is_answered else None,
+            correlation=correlation_of(command) if is_answered else None,
+        )
 
     async def _on_connected(self, _link: MqttLink) -> None:
         await asyncio.to_thread(self._make_due)

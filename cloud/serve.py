@@ -40,13 +40,19 @@ from cloud.web.apps import create_sites
 from cloud.web.context import ApiContext
 from cloud.web.limits import Limiter
 from cloud.web.listening import listen
+from kannuki.broker_options import Access, broker_access_options
 from kannuki.errors import InputError
 from protocol.signedtime import MAX_ERROR_S
 
 
 @click.command()
 @click.option("--town-name", default="", help="The town's name for people. [default: its id]")
-@click.option("--broker", default="127.0.0.1:1883", help="MQTT 5 broker, host:port.")
+@click.option(
+    "--broker",
+    default="127.0.0.1",
+    help="MQTT 5 broker, host[:port]. Port: 8883 with a certificate, else 1883.",
+)
+@broker_access_options
 @click.option("--http-host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--http-port", type=click.IntRange(0, 65535), default=8080, help="0: any free one.")
 @click.option(
@@ -92,6 +98,7 @@ def serve(
     time_error_s: int,
     town_name: str,
     broker: str,
+    access: Access,
     http_host: str,
     http_port: int,
     staff_secret_file: Path,
@@ -112,6 +119,7 @@ def serve(
         sign_in_key=sign_in_key,
         payments=open_providers(payments_file),
         mailer=mailer,
+        access=access,
     )
     towns = [first, *read_further_towns(more_towns, first)]
     check_hosts(towns)
@@ -164,7 +172,7 @@ class _RunningTown:
 
     def __init__(self, town: ServedTown, limiter: Limiter) -> None:
         self._town = town
-        settings = link_settings(town.service.town, town.broker)
+        settings = link_settings(town.service.town, town.broker, town.access, time.time)
         self._worker = BrokerWorker(
             town.service, settings, monotonic=time.monotonic, random=random.random
         )

@@ -7,7 +7,7 @@ sign-in without a booking site. Opens no socket. Paths in a file are relative to
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,16 +20,23 @@ from cloud.keyring.mail import Mailer, is_address
 from cloud.people.relying_party import RelyingParty, open_relying_party
 from cloud.service import TownService, open_service
 from cloud.web.context import SiteUrls
+from kannuki.broker_access import open_access
+from kannuki.broker_options import Access, access_of
 from kannuki.errors import InputError
+from kannuki.messages import identity
 from kannuki.mqtt import LinkSettings
 from kannuki.settings import read_secret_file
 
 MIN_STAFF_SECRET_BYTES = 16
+BROKER_NAME = "cloud"
+# Long enough for a restart. Gateways repeat their events until these are acknowledged, and a broker
+# keeps every repetition for us as long as it keeps our session.
+SESSION_EXPIRY_S = 300
 
 
 @dataclass(frozen=True)
 class ServedTown:
-    """A town with all that serving it needs. `broker`: host:port."""
+    """A town with all that serving it needs. `broker`: host, or host:port."""
 
     service: TownService
     name: str
@@ -40,6 +47,7 @@ class ServedTown:
     providers: Path | None = None
     sign_in_key: Path | None = None
     mailer: Mailer | None = None
+    access: Access = Access()
 
     def open_sign_in(self) -> RelyingParty | None:
         """The town at its sign-in providers; None where residents cannot sign in."""
@@ -74,6 +82,11 @@ class FurtherTown(BaseModel):
     book_url: str = ""
     console_url: str = ""
     broker: str = ""
+    broker_ca: Path | None = None
+    broker_cert: Path | None = None
+    broker_key: Path | None = None
+    broker_crl: Path | None = None
+    broker_plain: bool = False
     providers: Path | None = None
     sign_in_key: Path | None = None
     payments_file: Path | None = None
@@ -132,7 +145,20 @@ def _open(town: str, told: FurtherTown, first: ServedTown, folder: Path) -> Serv
         providers=_in(folder, told.providers),
         sign_in_key=_in(folder, told.sign_in_key),
         mailer=mailer,
+        access=_access(town, told, first.access, folder),
     )
+
+
+def _access(town: str, told: FurtherTown, first: Access, folder: Path) -> Access:
+    """A town's own certificate: another town's says another name, and opens another listener."""
+    paths = (told.broker_ca, told.broker_cert, told.broker_key, told.broker_crl)
+    access = access_of(*(_in(folder, path) for path in paths), told.broker_plain)
+    if first.files is not None and access == Access():
+        raise InputError(
+            f"{town} has no certificate for its broker",
+            "name its broker_ca, broker_cert and broker_key (see docs/howto/run-a-broker.md)",
+        )
+    return access
 
 
 def _in(folder: Path, path: Path | None) -> Path | None:
@@ -156,12 +182,29 @@ def read_staff_secret(path: Path) -> bytes:
     return secret
 
 
-def link_settings(town: str, broker: str) -> LinkSettings:
-    """How a town's service reaches its broker. Raises InputError."""
+def link_settings(
+    town: str, broker: str, access: Access, wall: Callable[[], float]
+) -> LinkSettings:
+    """How a town's service reaches its broker. `wall`: this computer's clock. Raises InputError."""
+    host, port = _host_and_port(broker, access.default_port)
+    tls = open_access(access, host, identity(town, BROKER_NAME), wall, numbered=True)
+    certified = tls.current if tls is not None else None
+    return LinkSettings(
+        host,
+        port,
+        client_id=certified.identity if certified is not None else f"kannuki-cloud-{town}",
+        tls=tls,
+        session_expiry_s=SESSION_EXPIRY_S,
+    )
+
+
+def _host_and_port(broker: str, default_port: int) -> tuple[str, int]:
     host, colon, port = broker.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not colon or broker.endswith("]"):
+        host, port = broker, str(default_port)
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise InputError(f"'{broker}' is not host:port", "for example --broker 127.0.0.1:1883")
-    return LinkSettings(host=host, port=int(port), client_id=f"kannuki-cloud-{town}")
+    return host.strip("[]"), int(port)
 
 
 def site_urls(book: str, key_page: str, console: str) -> SiteUrls:

@@ -4,9 +4,14 @@ Decides nothing about doors. One task owns the machine: every input is queued to
 carried out at once, and its timer runs on the loop's monotonic clock. A fault in the machine ends
 the program (a supervisor starts it again; what matters is in SQLite), it is never swallowed.
 
-MQTT: aiomqtt has no manual acknowledgement, so the broker forgets a command once it sits in our
-RAM. A kill then loses the command, not its effect twice: the sender repeats a command until its
-answer comes, and an event until its acknowledgement comes. The session is therefore a clean one.
+MQTT: the broker forgets a command once the machine has taken it (a document to be carried: once it
+is in SQLite), so a short break of the line loses none. The session is kept for minutes, not hours:
+senders repeat a command until its answer comes, and an event until its acknowledgement comes, and a
+broker that keeps all these repetitions for someone absent only fills its memory (Mosquitto drops
+the expired ones no sooner than at the next connection). A new process begins with a clean session:
+its locks may be others, and what a residents' session was doing went with the old one's RAM. Either
+way a command acts once and never late: ids are remembered, and each says itself until when it is
+good. Answers go to the one topic of that lock; a command that names another is not carried out.
 """
 
 from __future__ import annotations
@@ -16,12 +21,15 @@ import logging
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import files
 from gateway.files import Place
+from gateway.health import notify
+from gateway.health.monitor import HealthOptions, Monitor
 from gateway.links import BleakLinks
 from gateway.machine import (
     Action,
@@ -38,15 +46,23 @@ from gateway.machine import (
 from gateway.publishing import Publisher
 from gateway.store import FILE_NAME, SqliteStore
 from kannuki import messages
+from kannuki.broker_access import BrokerAccess, open_access
+from kannuki.broker_options import Access
 from kannuki.enrolment import FileError
 from kannuki.errors import InputError, KannukiError
 from kannuki.messages import GatewayState
-from kannuki.mqtt import LinkSettings, MqttLink, Will
+from kannuki.mqtt import LinkSettings, MqttLink, Received, TlsSource, Will
 
 log = logging.getLogger(__name__)
 
 FILE_CHECK_EVERY_S = 1.0
-FAREWELL_WITHIN_S = 2.0
+FAREWELL_WITHIN_S = 1.0
+STOP_WITHIN_S = 3.0
+LEAVE_WITHIN_S = 1.0
+SESSION_EXPIRY_S = 300
+KEEPALIVE_S = 15
+WILL_DELAY_S = 5
+EVENT_EXPIRES_S = 30.0  # a few repetitions; the outbox sends it again
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,8 @@ class Options:
     settings: Settings
     clock_offset_s: float
     version: str
+    access: Access = Access()
+    health: HealthOptions = field(default_factory=HealthOptions)
 
 
 class App:
@@ -72,8 +90,12 @@ class App:
         store: SqliteStore,
         wall: Callable[[], float],
         on_ready: Callable[[], None],
+        monitor: Monitor,
+        tls: TlsSource | None = None,
     ) -> None:
         self._options = options
+        self._monitor = monitor
+        self._tls = tls
         self._place = place
         self._wall = wall
         self._on_ready: Callable[[], None] | None = on_ready
@@ -92,18 +114,26 @@ class App:
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Works until `stopping` is set, then says goodbye and hangs up."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._drive()),
-                group.create_task(self._links.run()),
-                group.create_task(self._talk()),
-                group.create_task(self._watch_file()),
-            ]
-            await stopping.wait()
+        """Works until `stopping` is set, then says goodbye and hangs up, within STOP_WITHIN_S.
+
+        What does not end by then (a Bluetooth service that hangs) is left behind: all that matters
+        is in SQLite. A fault in any part ends the program.
+        """
+        watching = self._monitor.run(self._machine.survey, lambda: self._place)
+        parts = [self._drive(), self._links.run(), self._talk(), self._watch_file(), watching]
+        tasks = {asyncio.create_task(part, name=part.__name__) for part in parts}
+        waiting = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            self._monitor.stopping()
             for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in {waiting, *tasks}:
                 task.cancel()
-        await self._links.close()
+            closing = asyncio.create_task(self._links.close())
+            await asyncio.wait({closing, *tasks}, timeout=STOP_WITHIN_S)
 
     # --- the machine ---
 
@@ -120,8 +150,13 @@ class App:
                 self._machine.tick(self._now())
                 await asyncio.sleep(0)
                 continue
+            self._monitor.machine_rests(self._now().at)
+            rest_s = min(wait_s, self._monitor.rest_at_most_s)
             try:
-                take = await asyncio.wait_for(self._inputs.get(), wait_s)
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes with an
+                # input, and a gateway that is told to stop would go on.
+                async with asyncio.timeout(rest_s):
+                    take = await self._inputs.get()
             except TimeoutError:
                 continue
             take(self._now())
@@ -137,7 +172,7 @@ class App:
             case Publish():
                 self._publisher.put(action)
             case Note(lock, text):
-                log.warning("%s: %s", lock, text)
+                log.warning("%s: %s", lock, text, extra={"lock": lock})
 
     # --- inputs from the radio (gateway.links.Listener) ---
 
@@ -160,63 +195,85 @@ class App:
     # --- the broker ---
 
     async def _talk(self) -> None:
-        """Keeps a connection; makes a new one when the set of locks, and so of topics, changes."""
-        while True:
-            self._place_changed.clear()
-            talking = asyncio.create_task(self._talk_for(self._place))
-            changing = asyncio.create_task(self._place_changed.wait())
-            try:
-                await asyncio.wait({talking, changing}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                changing.cancel()
-                talking.cancel()
-                await asyncio.wait({talking, changing})
-            if not talking.cancelled():
-                talking.result()
-
-    async def _talk_for(self, place: Place) -> None:
+        """Keeps a connection; its subscriptions follow the set of locks."""
         link = MqttLink(
-            self._link_settings(place), random=random.random, on_connected=self._on_connected
+            self._link_settings(), random=random.random, on_connected=self._on_connected
         )
-        for device in [place.gateway_id, *place.credentials]:
-            await link.subscribe(messages.topic(place.town, device, "command"))
+        for topic in self._command_topics():
+            await link.subscribe(topic)
         async with link, asyncio.TaskGroup() as group:
             try:
-                publishing = group.create_task(self._publisher.run(lambda p: _say(link, place, p)))
-                await self._take_commands(link, place)
+                publishing = group.create_task(self._publisher.run(lambda p: self._say(link, p)))
+                following = group.create_task(self._follow_place(link))
+                await self._take_commands(link)
             finally:
                 publishing.cancel()
-                await self._farewell(link, place)
+                following.cancel()
+                await self._farewell(link)
 
-    def _link_settings(self, place: Place) -> LinkSettings:
-        gone = messages.encode(GatewayState(online=False, version=self._options.version))
+    def _command_topics(self) -> set[str]:
+        place = self._place
+        devices = [place.gateway_id, *place.credentials]
+        return {messages.topic(place.town, device, "command") for device in devices}
+
+    async def _follow_place(self, link: MqttLink) -> None:
+        known = self._command_topics()
+        while True:
+            await self._place_changed.wait()
+            self._place_changed.clear()
+            wanted = self._command_topics()
+            for topic in sorted(wanted - known):
+                await link.subscribe(topic)
+            for topic in sorted(known - wanted):
+                await link.unsubscribe(topic)
+            known = wanted
+
+    def _link_settings(self) -> LinkSettings:
+        place, told = self._place, self._options
+        gone = messages.encode(GatewayState(online=False, version=told.version))
+        topic = messages.topic(place.town, place.gateway_id, "state")
         return LinkSettings(
-            self._options.broker_host,
-            self._options.broker_port,
-            client_id=f"kannuki-gateway-{place.town}-{place.gateway_id}",
-            will=Will(messages.topic(place.town, place.gateway_id, "state"), gone),
+            told.broker_host,
+            told.broker_port,
+            client_id=client_id(place.town, place.gateway_id, self._tls is not None),
+            tls=self._tls,
+            will=Will(topic, gone, delay_s=WILL_DELAY_S),
+            keepalive_s=KEEPALIVE_S,
+            session_expiry_s=SESSION_EXPIRY_S,
+            starts_clean=True,
         )
 
-    async def _on_connected(self, _link: MqttLink) -> None:
+    async def _on_connected(self, link: MqttLink) -> None:
         """Runs as long as a connection does."""
         self._inputs.put_nowait(self._machine.broker_up)
         if self._on_ready is not None:
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
         try:
+            await self._monitor.greet(link, self._place)
             await asyncio.get_running_loop().create_future()
         finally:
             self._inputs.put_nowait(self._machine.broker_down)
 
-    async def _take_commands(self, link: MqttLink, place: Place) -> None:
-        """One command at a time: the link's bounded inbox holds back what is too much."""
-        own = {place.gateway_id, *place.credentials}
+    async def _take_commands(self, link: MqttLink) -> None:
+        """One command at a time: what we do not take, the broker holds back."""
         async for received in link.messages():
-            parts = messages.split_topic(received.topic)
-            if parts is None or parts[0] != place.town or parts[1] not in own or received.retain:
-                log.warning("not a command for us on %s", received.topic)
-                continue
-            await self._command(parts[1], received.payload)
+            device = self._addressee(received)
+            if device is not None:
+                await self._command(device, received.payload)
+
+    def _addressee(self, received: Received) -> str | None:
+        """Whose command this is; None for what is no command, or wants its answer elsewhere."""
+        place, parts = self._place, messages.split_topic(received.topic)
+        own = {place.gateway_id, *place.credentials}
+        if parts is None or parts[0] != place.town or parts[1] not in own or received.retain:
+            log.warning("not a command for us on %s", received.topic)
+            return None
+        answers_to = messages.topic(place.town, parts[1], "response")
+        if received.response_topic not in (None, answers_to):
+            log.warning("a command for %s wants its answer on a topic that is not its", parts[1])
+            return None
+        return parts[1]
 
     async def _command(self, device: str, payload: bytes) -> None:
         taken = asyncio.Event()
@@ -228,7 +285,7 @@ class App:
         self._inputs.put_nowait(take)
         await taken.wait()
 
-    async def _farewell(self, link: MqttLink, place: Place) -> None:
+    async def _farewell(self, link: MqttLink) -> None:
         """An orderly end sends no will, so say it ourselves if the broker is there."""
         if not link.is_connected:
             return
@@ -239,6 +296,21 @@ class App:
                 await link.publish(will.topic, will.payload, retain=True)
         except (TimeoutError, KannukiError) as error:
             log.info("no farewell to the broker: %s", error)
+
+    async def _say(self, link: MqttLink, publish: Publish) -> None:
+        topic = messages.topic(self._place.town, publish.device, publish.channel)
+        expires_after_s, correlation = publish.expiry_s, None
+        if publish.channel == "event":
+            expires_after_s = EVENT_EXPIRES_S
+        elif publish.channel == "response":
+            correlation = messages.correlation_of(publish.message)
+        await link.publish(
+            topic,
+            publish.payload,
+            retain=publish.retain,
+            expires_after_s=expires_after_s,
+            correlation=correlation,
+        )
 
     # --- the gateway file ---
 
@@ -269,13 +341,14 @@ class App:
             self._place_changed.set()
 
 
-async def _say(link: MqttLink, place: Place, publish: Publish) -> None:
-    await link.publish(
-        messages.topic(place.town, publish.device, publish.channel),
-        publish.payload,
-        retain=publish.retain,
-        expires_after_s=publish.expiry_s,
-    )
+def client_id(town: str, name: str, is_certified: bool) -> str:
+    """Who a program is at its broker: with a certificate, exactly whom that names."""
+    return messages.identity(town, name) if is_certified else f"kannuki-gateway-{town}-{name}"
+
+
+def ends_of(tls: BrokerAccess | None) -> Callable[[], dict[str, float]]:
+    """Until when the certificates in use are good, asked anew each time."""
+    return lambda: tls.current.ends() if tls is not None and tls.current is not None else {}
 
 
 def open_store(data_dir: Path) -> SqliteStore:
@@ -302,12 +375,19 @@ def place_of(path: Path) -> Place:
 async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[], None]) -> None:
     """Runs a gateway until SIGTERM or SIGINT."""
     place = place_of(options.gateway_file)
+    identity = messages.identity(place.town, place.gateway_id)
+    # Certificates are judged by the computer's own clock, as OpenSSL does.
+    tls = open_access(options.access, options.broker_host, identity, time.time)
     store = open_store(options.data_dir)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    notifier, watchdog = notify.from_environment()
+    version, data_dir = options.version, options.data_dir
+    monitor = Monitor(options.health, data_dir, version, notifier, watchdog, wall, ends_of(tls))
     try:
-        await App(options, place, store, wall, on_ready).run(stopping)
+        await App(options, place, store, wall, on_ready, monitor, tls).run(stopping)
     finally:
         store.close()
+        notifier.close()

@@ -1,89 +1,111 @@
-"""Whether this computer is fit to be a gateway: file, folder, broker, Bluetooth. `gateway check`.
+"""Whether this computer is fit to be a gateway, and what to do if not: `kannuki gateway check`.
 
-Decides what is looked at and what a person is told to do about it. Changes nothing.
+Decides what is looked at and in which order: the order in which to repair it, for what comes first
+explains what comes after. Changes nothing, and disturbs no gateway that runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway import files
-from kannuki.enrolment import FileError
+from gateway.files import Place
+from gateway.health import host
+from gateway.health.findings import Finding
+from gateway.health.probes import broker, computer, papers, radio, running
+from gateway.health.probes.broker import Target
+from gateway.health.probes.running import Running
+from kannuki import messages
+from kannuki.broker_access import Certified, read_access
+from kannuki.broker_options import Access
+from kannuki.errors import InputError
 
-WITHIN_S = 5.0
+LISTEN_FOR_S = 12.0  # a lock on battery advertises every second or so; a few may be missed
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
+class Questions:
+    """What is to be looked at. `wall`: Unix seconds by this computer's clock."""
 
-    name: str
-    ok: bool
-    text: str
-    remedy: str = ""
+    gateway_file: Path
+    broker_host: str
+    broker_port: int
+    data_dir: Path
+    wall: float
+    access: Access = Access()
+    listen_for_s: float = LISTEN_FOR_S
 
 
-async def check(gateway_file: Path, host: str, port: int, data_dir: Path) -> list[Finding]:
+async def check(ask: Questions) -> list[Finding]:
     """All findings, in the order in which to repair them."""
-    return [
-        _check_file(gateway_file),
-        _check_folder(data_dir),
-        await _within("broker", lambda: _reach_broker(host, port), f"is MQTT on {host}:{port}?"),
-        await _within("bluetooth", _reach_adapter, "is bluetoothd running and the radio on?"),
-    ]
+    place, findings = papers.read_file(ask.gateway_file)
+    locks = list(place.credentials) if place is not None else []
+    listening = asyncio.ensure_future(radio.listen(locks, ask.listen_for_s))
+    found = await running.find(ask.data_dir)
+    if place is not None:
+        findings += papers.judge_tokens(place, ask.wall)
+    not_before = papers.earliest_plausible(place, ask.gateway_file)
+    findings.append(computer.judge_clock(ask.wall, not_before, host.clock_sync()))
+    findings.append(computer.check_folder(ask.data_dir))
+    findings.append(await asyncio.to_thread(computer.check_database, ask.data_dir))
+    findings += await _check_broker(ask, place, found)
+    bluetooth, heard = await listening
+    findings.append(bluetooth)
+    findings += running.judge(found, ask.wall)
+    return findings + [_check_lock(ask, lock, bluetooth, heard, found) for lock in locks]
 
 
-def _check_file(path: Path) -> Finding:
+async def _check_broker(
+    ask: Questions, place: Place | None, found: Running | None
+) -> list[Finding]:
     try:
-        place = files.read_place(path)
-    except FileError as error:
-        return Finding("file", False, str(error), "get the gateway's file from the town's service")
-    if path.stat().st_mode & 0o077:
-        return Finding("file", False, f"{path} can be read by others", f"chmod 600 {path}")
-    locks = len(place.credentials)
-    return Finding("file", True, f"{place.gateway_id} of {place.town}, {locks} locks")
+        ask.access.check_host(ask.broker_host)
+        certified = await asyncio.to_thread(_certified, ask.access, place)
+    except InputError as error:
+        return [papers.unusable_certificates(error)]
+    dated = papers.judge_certificates(certified.ends() if certified else {}, ask.wall)
+    context: ssl.SSLContext | None = certified.context if certified else None
+    target = Target(ask.broker_host, ask.broker_port, context)
+    return [dated, await broker.check(target, signs_in=not _would_push_out(certified, found))]
 
 
-def _check_folder(path: Path) -> Finding:
-    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        return Finding("data", False, f"cannot write to {path}", "name another --data-dir")
-    try:
-        with tempfile.TemporaryFile(dir=nearest) as probe:
-            probe.write(bytes(65536))
-    except OSError as error:
-        text = f"cannot write to {path}: {error.strerror}"
-        return Finding("data", False, text, "free some space")
-    return Finding("data", True, f"{path} can be written")
+def _certified(access: Access, place: Place | None) -> Certified | None:
+    """Blocks while reading. Raises InputError for files that are not this gateway's."""
+    if access.files is None:
+        return None
+    certified = read_access(access.files)
+    if place is not None:
+        certified.check_identity(messages.identity(place.town, place.gateway_id))
+    return certified
 
 
-async def _within(name: str, probe: Callable[[], Awaitable[str]], remedy: str) -> Finding:
-    """A probe may fail in any way its library knows; each is a finding, not a fault of ours."""
-    task = asyncio.ensure_future(probe())
-    done, _ = await asyncio.wait({task}, timeout=WITHIN_S)
-    if not done:
-        task.cancel()
-        return Finding(name, False, f"no answer within {WITHIN_S:.0f} s", remedy)
-    error = task.exception()
-    if error is not None:
-        return Finding(name, False, f"no {name} here ({type(error).__name__}: {error})", remedy)
-    return Finding(name, True, task.result())
+def _would_push_out(certified: Certified | None, found: Running | None) -> bool:
+    """A broker knows one client by each certificate: our signing in ends that of the gateway."""
+    return certified is not None and found is not None and found.one("broker_connected") != 0
 
 
-async def _reach_broker(host: str, port: int) -> str:
-    import aiomqtt
+def _check_lock(
+    ask: Questions, lock: str, bluetooth: Finding, heard: radio.Heard, found: Running | None
+) -> Finding:
+    """What a running gateway knows of a lock goes before what can be heard of it."""
+    known = running.judge_lock(found, lock, ask.wall)
+    is_heard = lock in heard.dbm
+    if known is not None and not (known.code == "LOCK_REACHED" and is_heard):
+        return known
+    if is_heard:
+        return radio.judge_lock(lock, heard.dbm[lock])
+    if bluetooth.is_ok:
+        return radio.not_heard(lock, ask.listen_for_s)
+    return radio.not_looked_for(lock)
 
-    async with aiomqtt.Client(host, port, protocol=aiomqtt.ProtocolVersion.V5, timeout=WITHIN_S):
-        return f"a broker answers on {host}:{port}"
 
-
-async def _reach_adapter() -> str:
-    from bleak import BleakScanner
-
-    async with BleakScanner():
-        return "the Bluetooth adapter can scan"
+def lines(findings: Iterable[Finding]) -> Iterable[str]:
+    """The report as a person reads it."""
+    marks = {"ok": "ok     ", "warning": "LOOK   ", "bad": "NO     ", "missing": "MISSING"}
+    for finding in findings:
+        yield f"{marks[finding.level.value]} {finding.name}: {finding.text}"
+        if finding.remedy:
+            yield f"         -> {finding.remedy}"

@@ -17,14 +17,15 @@ from typing import Any
 import click
 
 from gateway import broker_cli
+from gateway.health.choice import HealthChoice, health_options
 from kannuki import settings
-from kannuki.errors import EXIT_FAILED, EXIT_OK
-
-BROKER_PORT = 1883
+from kannuki.broker_options import Access, broker_access_options
+from kannuki.ending import run_bounded
+from kannuki.errors import EXIT_OK
 
 
 class Broker(click.ParamType):
-    """`host` or `host:port`, IPv6 in brackets."""
+    """`host` or `host:port`, IPv6 in brackets. Port 0: not named."""
 
     name = "host[:port]"
 
@@ -35,10 +36,10 @@ class Broker(click.ParamType):
             return value
         host, colon, port = value.rpartition(":")
         if not colon or value.endswith("]"):
-            host, port = value, str(BROKER_PORT)
-        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            host, colon, port = value, "", ""
+        if not host or (colon and not (port.isdecimal() and 0 < int(port) < 65536)):
             self.fail(f"'{value}' is not host:port, as in 127.0.0.1:1883", param, ctx)
-        return host.strip("[]"), int(port)
+        return host.strip("[]"), int(port or 0)
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,8 +51,12 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
             help="This gateway's locks and credentials, from the town's service.",
         ),
         click.option(
-            "--broker", type=Broker(), default=f"127.0.0.1:{BROKER_PORT}", help="The MQTT broker."
+            "--broker",
+            type=Broker(),
+            default="127.0.0.1",
+            help="The MQTT broker. Port: 8883 with a certificate, else 1883.",
         ),
+        broker_access_options,
         click.option(
             "--data-dir",
             type=click.Path(path_type=Path, file_okay=False),
@@ -81,14 +86,17 @@ def gateway() -> None:
 @click.option("--max-links", type=click.IntRange(1, 20), default=3, help="Bluetooth links at once.")
 @click.option("--clock-offset-s", type=float, default=0.0, help="Added to this computer's time.")
 @click.option("--ready", is_flag=True, help="Print a JSON line when the broker is connected.")
+@health_options
 def run(
     gateway_file: Path,
     broker: tuple[str, int],
+    access: Access,
     data_dir: Path,
     sync_interval_s: float,
     max_links: int,
     clock_offset_s: float,
     ready: bool,
+    health: HealthChoice,
 ) -> None:
     """Run a gateway until it is told to stop."""
     from gateway import app
@@ -97,37 +105,66 @@ def run(
 
     options = app.Options(
         gateway_file,
-        *broker,
+        broker[0],
+        broker[1] or access.default_port,
         data_dir,
         Settings(sync_interval_s=sync_interval_s, max_links=max_links),
         clock_offset_s,
         own_version(),
+        access=access,
+        health=health.options(),
     )
 
     def say_ready() -> None:
         if ready:
             click.echo(json.dumps({"ready": True, "pid": os.getpid()}))
 
-    asyncio.run(app.run(options, lambda: time.time() + clock_offset_s, say_ready))
+    running = app.run(options, lambda: time.time() + clock_offset_s, say_ready)
+    run_bounded(running, app.LEAVE_WITHIN_S)
 
 
 @gateway.command()
 @_common
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check(gateway_file: Path, broker: tuple[str, int], data_dir: Path, as_json: bool) -> int:
-    """Say whether this computer is fit to be a gateway, and what to do if not."""
-    from gateway import checks
+@click.option(
+    "--listen-s",
+    type=click.FloatRange(0, 120),
+    default=12.0,
+    help="How long to listen for locks.",
+)
+def check(
+    gateway_file: Path,
+    broker: tuple[str, int],
+    access: Access,
+    data_dir: Path,
+    as_json: bool,
+    listen_s: float,
+) -> int:
+    """Say whether this computer is fit to be a gateway, and what to do if not.
 
-    findings = asyncio.run(checks.check(gateway_file, *broker, data_dir))
-    ok = all(finding.ok for finding in findings)
+    Exit code 0: fit (a LOOK can wait); 1: something does not work; 3: a part has to be installed.
+    """
+    from gateway import checks
+    from gateway.health import findings
+
+    ask = checks.Questions(
+        gateway_file,
+        broker[0],
+        broker[1] or access.default_port,
+        data_dir,
+        time.time(),
+        access,
+        listen_s,
+    )
+    found = asyncio.run(checks.check(ask))
+    code = findings.exit_code(found)
     if as_json:
-        click.echo(json.dumps({"ok": ok, "checks": [vars(finding) for finding in findings]}))
+        told = [finding.as_json() for finding in found]
+        click.echo(json.dumps({"ok": code == EXIT_OK, "checks": told}, ensure_ascii=False))
     else:
-        for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'NO '} {finding.name}: {finding.text}")
-            if not finding.ok:
-                click.echo(f"    -> {finding.remedy}")
-    return EXIT_OK if ok else EXIT_FAILED
+        for line in checks.lines(found):
+            click.echo(line)
+    return code
 
 
 broker_cli.add_to(gateway)

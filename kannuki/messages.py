@@ -292,6 +292,18 @@ def split_topic(value: str) -> tuple[str, str, str] | None:
     return parts[2], parts[3], parts[4]
 
 
+def identity(town: str, name: str) -> str:
+    """Who a program of a town is at its broker: its certificate's common name, its client id."""
+    return f"{town}.{name}"
+
+
+def correlation_of(message: Message) -> bytes | None:
+    """Correlation data (MQTT 5, 3.3.2.3.6) of a command and of its answer: the id in the payload,
+    which alone says what answers what."""
+    command_id = getattr(message, "id", None)
+    return command_id.encode() if isinstance(command_id, str) else None
+
+
 def encode(message: Message) -> bytes:
     """The JSON payload."""
     return message.model_dump_json(exclude_none=True).encode()

@@ -5,6 +5,7 @@ Start with gateway.py. `Gateway` takes inputs with a `Now` and gives actions.
 
 from gateway.machine.gateway import Gateway
 from gateway.machine.ports import Errand, Handled, Pending, StorageError, Store, StoredEvent, What
+from gateway.machine.survey import Survey
 from gateway.machine.values import (
     Action,
     Connect,
@@ -32,5 +33,6 @@ __all__ = [
     "StorageError",
     "Store",
     "StoredEvent",
+    "Survey",
     "What",
 ]

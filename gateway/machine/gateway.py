@@ -23,10 +23,11 @@ from gateway.machine.housekeeping import Visit
 from gateway.machine.introduction import Introductions
 from gateway.machine.link import Phase, Use
 from gateway.machine.outbox import Outbox
-from gateway.machine.ports import StorageError, Store
+from gateway.machine.ports import StorageError, Store, StoredEvent
 from gateway.machine.relay import RelayDesk
 from gateway.machine.scheduler import Scheduler
 from gateway.machine.sharing import LinkShare
+from gateway.machine.survey import Survey
 from gateway.machine.timekeeping import TimeDesk
 from gateway.machine.values import Action, Counters, Note, Now, Settings
 from kannuki import messages
@@ -233,6 +234,26 @@ class Gateway:
     def locks(self) -> list[str]:
         """The ids of our locks."""
         return list(self._credentials)
+
+    def survey(self) -> Survey:
+        """How things stand; changes nothing."""
+        waiting: int | None = None
+        first: list[StoredEvent] = []
+        try:
+            waiting, first = self._store.waiting_events(), self._store.events_after(0, 1)
+        except StorageError:
+            self.counters.add("storage_errors")
+        return Survey(
+            is_online=self._herald.is_online,
+            is_storing=waiting is not None,
+            links_for_residents=self._links.in_use(Use.RELAY),
+            links_for_housekeeping=self._links.in_use(Use.HOUSEKEEPING),
+            max_links=self._settings.max_links,
+            waiting_events=waiting,
+            oldest_number=first[0].number if first else None,
+            locks={lock: self._herald.state(lock) for lock in self._credentials},
+            counts=dict(self.counters.counts),
+        )
 
     def _pump(self, now: Now) -> None:
         """Starts whatever can start now."""

@@ -56,6 +56,10 @@ class Herald:
         """States wait for the next connection."""
         self._online = False
 
+    def state(self, lock: str) -> LockState | None:
+        """What a lock last said, as it is told."""
+        return self._states.get(lock)
+
     def forget(self, lock: str) -> None:
         """This lock is no longer ours."""
         self._states.pop(lock, None)

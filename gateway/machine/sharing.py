@@ -60,6 +60,10 @@ class LinkShare:
         """Whether the link is wanted for `use`, up or not yet."""
         return self._links[lock].use is use
 
+    def in_use(self, use: Use) -> int:
+        """How many links are wanted for `use`, up or not yet."""
+        return sum(link.use is use for link in self._links.values())
+
     # --- who gets one ---
 
     def share(self, now: Now) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cloud.served_towns import (
     read_further_towns,
     site_urls,
 )
+from kannuki.broker_options import Access
 from kannuki.errors import InputError
 from kannuki.settings import write_secret_file
 from tests.cloud.support import START, Town, make_keys
@@ -85,7 +87,7 @@ def test_site_has_an_origin_and_nothing_behind_it(url: str) -> None:
         site_urls(url, "https://key.jp/", "")
 
 
-@pytest.mark.parametrize("broker", ["", "host", "host:", ":1883", "host:0", "host:70000"])
+@pytest.mark.parametrize("broker", ["", "host:", ":1883", "host:0", "host:x", "host:70000"])
 def test_broker_is_a_host_and_a_port(broker: str) -> None:
     with pytest.raises(InputError, match="host:port"):
-        link_settings("misaki", broker)
+        link_settings("misaki", broker, Access(plain_allowed=True), time.time)

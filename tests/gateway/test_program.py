@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -81,22 +79,6 @@ def test_a_file_with_one_bad_lock_is_refused_by_name_and_without_its_secrets(
         files.read_place(a_file(tmp_path / "g.json", *entries))
     assert LOCK_A in str(caught.value)
     assert credential(LOCK_A, tokens.MAINTAIN).proof_keys[LOCK_A].hex() not in str(caught.value)
-
-
-def test_check_tells_what_is_missing_and_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/nobody")
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        broker = f"127.0.0.1:{nobody.getsockname()[1]}"
-        arguments = ["check", "--gateway-file", str(a_file(tmp_path / "g.json", entry(LOCK_A)))]
-        arguments += ["--broker", broker, "--data-dir", str(tmp_path / "data"), "--json"]
-        said = CliRunner().invoke(gateway, arguments, standalone_mode=False)
-    report = json.loads(said.stdout)
-    assert said.return_value == 1
-    assert {each["name"]: each["ok"] for each in report["checks"]} == {
-        "file": True, "data": True, "broker": False, "bluetooth": False,
-    }  # fmt: skip
-    assert all(each["ok"] or each["remedy"] for each in report["checks"])
 
 
 @pytest.mark.parametrize("broker", ["", ":1883", "host:0", "host:99999", "host:x"])

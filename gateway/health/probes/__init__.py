@@ -1,0 +1,1 @@
+"""What `kannuki gateway check` looks at, one module for each kind of thing. They change nothing."""
