@@ -187,12 +187,12 @@ def link_settings(
 ) -> LinkSettings:
     """How a town's service reaches its broker. `wall`: this computer's clock. Raises InputError."""
     host, port = _host_and_port(broker, access.default_port)
-    name = identity(town, BROKER_NAME)
-    tls = open_access(access, host, name, wall)
+    tls = open_access(access, host, identity(town, BROKER_NAME), wall, numbered=True)
+    certified = tls.current if tls is not None else None
     return LinkSettings(
         host,
         port,
-        client_id=name if tls is not None else f"kannuki-cloud-{town}",
+        client_id=certified.identity if certified is not None else f"kannuki-cloud-{town}",
         tls=tls,
         session_expiry_s=SESSION_EXPIRY_S,
     )

@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 1 << 20  # a revocation list of a large town
 MAX_KEY_BYTES = 16384
-RENEW_SOON_S = 14 * 86400
+RENEW_SOON_S = 90 * 86400
+REMIND_EVERY_S = 7 * 86400
 _HOWTO = "see docs/howto/run-a-broker.md"
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -84,9 +85,11 @@ class Certified:
                 "put a newer one in the place of --broker-crl",
             )
 
-    def check_identity(self, expected: str) -> None:
-        """Raises InputError when the certificate is somebody else's."""
-        if self.identity != expected:
+    def check_identity(self, expected: str, numbered: bool = False) -> None:
+        """Raises InputError when the certificate is somebody else's. numbered: -2 is one more."""
+        name, _, number = self.identity.rpartition("-")
+        is_further = numbered and number.isdecimal() and name == expected
+        if self.identity != expected and not is_further:
             raise InputError(
                 f"the certificate is for '{self.identity}', and this is '{expected}'",
                 f"name the certificate that was issued for {expected}",
@@ -113,7 +116,7 @@ class BrokerAccess:
         self._refused: Stamp = ()
         self._current: Certified | None = None
         self._problem: InputError | None = None
-        self._warned_of: int | None = None
+        self._reminded_at = 0.0
 
     @property
     def current(self) -> Certified | None:
@@ -170,17 +173,23 @@ class BrokerAccess:
         self._problem = error
 
     def _warn_before_the_end(self, certified: Certified) -> None:
-        left_s = certified.not_after - self._wall()
-        if left_s < RENEW_SOON_S and self._warned_of != certified.serial:
-            self._warned_of = certified.serial
+        now = self._wall()
+        if certified.not_after - now < RENEW_SOON_S and now - self._reminded_at > REMIND_EVERY_S:
+            self._reminded_at = now
             until = _date(certified.not_after)
             log.warning("the certificate is good until %s only: renew it (%s)", until, _HOWTO)
 
 
 def open_access(
-    access: Access, host: str, identity: str, wall: Callable[[], float]
+    access: Access,
+    host: str,
+    identity: str,
+    wall: Callable[[], float],
+    numbered: bool = False,
 ) -> BrokerAccess | None:
     """What a program was told, ready for use at its start; None for a plain line.
+
+    identity: whose certificate it must be; numbered: or that of one more (`TOWN.cloud-2`).
 
     Raises InputError for files that no waiting will mend. A certificate that is not in force is
     logged only: its renewal, or the right time, may come while the program does its other work.
@@ -195,7 +204,7 @@ def open_access(
         log.error("%s (%s)", error.message, error.remedy)
     certified = opened.current
     assert certified is not None
-    certified.check_identity(identity)
+    certified.check_identity(identity, numbered)
     return opened
 
 

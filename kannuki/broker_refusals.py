@@ -115,9 +115,15 @@ _OURS: dict[str, Refusal] = {
     ),
 }
 
+LOST = Refusal("the connection is lost")
+LOST_AT_ONCE = Refusal(
+    "every connection is lost again soon after it is made",
+    "is a second program running with the same certificate? If not, revoke it: it was copied",
+)
+
 # MQTT 5, 3.2.2.2 and 3.14.2.1.
 _CODES: dict[int, Refusal] = {
-    128: Refusal("the connection is lost"),
+    128: LOST,
     130: Refusal("the broker found a protocol error", "read the broker's log"),
     132: Refusal("the broker does not speak MQTT 5", "update it"),
     133: Refusal("the broker does not accept our client id", "read the broker's log"),
@@ -134,7 +140,7 @@ _CODES: dict[int, Refusal] = {
         "another program signed in under our name",
         "is a second one running with the same certificate? If not, revoke it: it was copied",
     ),
-    149: Refusal("the broker finds a message too large", "raise its packet limit to 262144 bytes"),
+    149: Refusal("the broker finds a message too large", "its limit must let 81920 bytes through"),
     151: Refusal("the broker says that a quota is used up", "raise its limits"),
     152: Refusal("whoever runs the broker ended the connection"),
     159: Refusal("the broker allows fewer connections a second", "it passes by itself"),
@@ -158,6 +164,8 @@ def explain(error: BaseException) -> Refusal:
         return _of_tls(error)
     if isinstance(error, MqttCodeError) and isinstance(error.rc, ReasonCode):
         return _CODES.get(error.rc.value, Refusal(f"the connection is lost ({error.rc})"))
+    if isinstance(error, MqttError) and isinstance(error.__cause__, MqttCodeError):
+        return explain(error.__cause__)
     if isinstance(error, MqttError):
         return Refusal(f"no connection ({error})")
     return _of_socket(error)

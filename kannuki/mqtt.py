@@ -28,7 +28,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from kannuki.backoff import Backoff
-from kannuki.broker_refusals import Refusal, explain
+from kannuki.broker_refusals import LOST, LOST_AT_ONCE, Refusal, explain
 from kannuki.dialling import Opened, dial
 from kannuki.errors import KannukiError
 from kannuki.mqtt_client import Client
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 MAX_PACKET_BYTES = 131072  # kannuki.messages allows payloads of 65536
 COMPLAIN_AGAIN_AFTER_S = 600.0
+CONNECTED_IS_NEWS_AFTER_S = 10.0
+SHORT_LIVES_IN_A_ROW = 3
 RENEWAL_REFUSED_RESTS_S = 60.0
 # What can go wrong while a connection is made; anything else is a fault of ours.
 _NO_CONNECTION = (aiomqtt.MqttError, OSError, KannukiError)
@@ -277,19 +279,21 @@ class MqttLink:
     # --- the life of the link ---
 
     async def _run(self) -> None:
-        failures = 0
+        failures = short_lives = 0
         while True:
-            error: BaseException
             try:
                 client = await self._connect()
-            except _NO_CONNECTION as no_connection:
-                error, failures = no_connection, failures + 1
+            except _NO_CONNECTION as error:
+                failures, why = failures + 1, explain(error)
             else:
                 began_at = _now()
-                error = await self._live(client)
+                why = explain(await self._live(client))
                 failures = self.settings.backoff.failures_after(failures, _now() - began_at)
+                short_lives = short_lives + 1 if failures > 1 else 0
+                if short_lives >= SHORT_LIVES_IN_A_ROW and why == LOST:
+                    why = LOST_AT_ONCE  # Mosquitto 2.0 takes a session over without a word
             delay_s = self.settings.backoff.delay_s(failures, self._random())
-            self._complaints.tell(explain(error), delay_s, _now())
+            self._complaints.tell(why, delay_s, _now())
             await asyncio.sleep(delay_s)
 
     async def _connect(self) -> Client:
@@ -330,7 +334,7 @@ class MqttLink:
         connection = self._current = _Connection(client, broken)
         self.connections += 1
         self._changed.set()
-        self._complaints.connected()
+        self._complaints.connected(_now())
         jobs = [
             asyncio.create_task(self._read(client)),
             asyncio.create_task(self._greet()),
@@ -429,6 +433,7 @@ class _Complaints:
         self._at = f"{settings.host}:{settings.port}"
         self._said_at: dict[str, float] = {}
         self._failures = 0
+        self._connected_at = -math.inf
 
     def tell(self, why: Refusal, delay_s: float, now: float) -> None:
         """A connection was lost or not made."""
@@ -447,11 +452,13 @@ class _Complaints:
         text = f"{self._at} refuses a message of ours: {reason}"
         self._say(text, "is this certificate's name in the broker's ACL?", _now())
 
-    def connected(self) -> None:
+    def connected(self, now: float) -> None:
         """There is a connection."""
         after = f" after {self._failures} failures" if self._failures else ""
-        log.info("%s: connected to %s%s", self._name, self._at, after)
-        self._failures = 0
+        is_news = now - self._connected_at >= CONNECTED_IS_NEWS_AFTER_S
+        level = logging.INFO if is_news else logging.DEBUG
+        log.log(level, "%s: connected to %s%s", self._name, self._at, after)
+        self._failures, self._connected_at = 0, now
 
     def _say(self, text: str, what_next: str, now: float) -> None:
         is_news = now - self._said_at.get(text, -math.inf) >= COMPLAIN_AGAIN_AFTER_S

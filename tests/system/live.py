@@ -42,6 +42,9 @@ async def until(
 class LiveTown:
     """Use as an async context manager. `keys`: one valid key per lock, all on one phone."""
 
+    room_names = ROOMS
+    make_running = RunningTown
+
     def __init__(self, root: Path) -> None:
         self.folder = Folder(root)
         self.supervisor = Supervisor("system-test", root, root / "registry")
@@ -49,9 +52,9 @@ class LiveTown:
         self.keys: dict[str, dict[str, Any]] = {}
 
     async def __aenter__(self) -> LiveTown:
-        plan = Plan(int(time.time()) + OFFSET_S, ROOMS)
+        plan = Plan(int(time.time()) + OFFSET_S, self.room_names)
         self.rooms = await asyncio.to_thread(prepare, self.folder, plan, OFFSET_S)
-        self.town = RunningTown(self.supervisor, self.folder, self.rooms, OFFSET_S)
+        self.town = self.make_running(self.supervisor, self.folder, self.rooms, OFFSET_S)
         try:
             await self.town.start()
             self.office = Office(self.town.url("cloud"), self.folder.staff_secret.read_text())
