@@ -1,4 +1,4 @@
-"""No secret leaves by a log, a figure, a state or a note: openings, relays and faults, then a search.
+"""No secret leaves by a log, a figure, a state or a note: openings, relays, faults; then a search.
 
 Everything that a gateway was given in confidence is known to this test: proof keys, tokens, a PIN,
 the key of its certificate. What it wrote and said meanwhile is searched for each of them, raw, in
