@@ -227,6 +227,7 @@ class App:
             for topic in sorted(known - wanted):
                 await link.unsubscribe(topic)
             known = wanted
+            await self._monitor.greet(link, self._place)
 
     def _link_settings(self) -> LinkSettings:
         place, told = self._place, self._options
