@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from gateway.machine import relay, steps, values
 from gateway.machine.documents import Bookmarks
 from gateway.machine.errands import ErrandDesk
+from gateway.machine.hearing import Hearing
 from gateway.machine.herald import Herald
 from gateway.machine.housekeeping import Visit
 from gateway.machine.introduction import Introductions
@@ -25,7 +26,7 @@ from gateway.machine.link import Phase, Use
 from gateway.machine.outbox import Outbox
 from gateway.machine.ports import StorageError, Store
 from gateway.machine.relay import RelayDesk
-from gateway.machine.scheduler import Scheduler
+from gateway.machine.scheduler import Scheduler, Urgency
 from gateway.machine.sharing import LinkShare
 from gateway.machine.timekeeping import TimeDesk
 from gateway.machine.values import Action, Counters, Note, Now, Settings
@@ -87,6 +88,7 @@ class Gateway:
         self._visits: dict[str, _Visiting] = {}
         self._bookmarks = Bookmarks()
         self._scheduler = Scheduler(self._settings)
+        self._hearing = Hearing(self._settings)
         self._relays = RelayDesk(self._settings)
         self._links = LinkShare(
             self._settings,
@@ -114,7 +116,8 @@ class Gateway:
         self._credentials = dict(credentials)
         for lock in credentials:
             self._links.add(lock)
-            self._scheduler.add(lock, now.at)
+            self._scheduler.add(lock, now.at, self._errands.urgency(lock))
+            self._hearing.add(lock, now.at)
         self._pump(now)
 
     def command(self, device: str, payload: bytes, now: Now) -> None:
@@ -141,6 +144,7 @@ class Gateway:
             self.counters.add("stray_link_events")
             return
         link.up(max_fragment)
+        self._hearing.heard(lock, now.at)
         if link.use is Use.RELAY:
             self._introduce(lock, now)
         else:
@@ -153,6 +157,7 @@ class Gateway:
         if link is None:
             self.counters.add("stray_link_events")
             return
+        self._hearing.heard(lock, now.at)
         try:
             message = link.join(fragment)
         except FrameError:
@@ -173,7 +178,7 @@ class Gateway:
         if self._links.find(lock, Phase.CONNECTING, Phase.UP, Phase.CLOSING) is None:
             self.counters.add("stray_link_events")
             return
-        use = self._links.down(lock)
+        use = self._links.down(lock, now)
         self._introductions.drop(lock)
         if use is Use.RELAY:
             self._carry_relay(self._relays.link_down(lock, why), now)
@@ -185,7 +190,13 @@ class Gateway:
 
     def sighted(self, lock: str, now: Now) -> None:
         """The lock was heard advertising."""
+        self._hearing.heard(lock, now.at)
         self._scheduler.sighted(lock, now.at)
+        self._pump(now)
+
+    def listening(self, is_on: bool, now: Now) -> None:
+        """Somebody begins, or ceases, to listen for advertisements: only then is silence news."""
+        self._hearing.listening(is_on, now.at)
         self._pump(now)
 
     def broker_up(self, now: Now) -> None:
@@ -203,6 +214,7 @@ class Gateway:
         """Time has passed."""
         self._carry_relay(self._relays.tick(now), now)
         self._end_late_visits(now)
+        self._look_after_the_silent(now)
         for lock, use in self._links.give_up_overdue(now):
             if use is Use.RELAY:
                 self._carry_relay(self._relays.link_down(lock, values.CONNECT_FAILED), now)
@@ -225,7 +237,7 @@ class Gateway:
     def next_timeout(self) -> float:
         """The monotonic time by which `tick` is to be called."""
         times = [self._beat_at, self._relays.next_due_at(), self._outbox.next_due_at()]
-        times.append(self._links.next_due_at())
+        times += [self._links.next_due_at(), self._hearing.next_due_at()]
         times += [visiting.due_at() for visiting in self._visits.values()]
         return min(time for time in times if time is not None)
 
@@ -257,7 +269,7 @@ class Gateway:
 
     def _on_put(self, lock: str, command: StatusPut | DocumentPut, now: Now) -> None:
         self._errands.command(lock, command, now)
-        self._scheduler.hurry(lock, now.at)
+        self._scheduler.hurry(lock, now.at, self._errands.urgency(lock))
         if lock in self._visits:
             self._visits[lock].has_news = True
 
@@ -290,6 +302,7 @@ class Gateway:
         self._visits.pop(lock, None)
         self._links.let_go(lock, now)
         self._scheduler.remove(lock)
+        self._hearing.remove(lock)
         self._herald.forget(lock)
         self._times.forget(lock)
         self._bookmarks.remove(lock)
@@ -424,7 +437,17 @@ class Gateway:
         self.counters.add("visits_failed")
         failures = self._scheduler.failed(lock, now.at, in_reach)
         self._actions.append(Note(lock, f"housekeeping failed ({failures} in a row): {why}"))
-        if not reached and failures >= self._settings.unreachable_after:
+        is_missed = self._hearing.is_missed(lock)
+        if not reached and (is_missed or failures >= self._settings.unreachable_after):
+            self._herald.unreachable(lock)
+
+    def _look_after_the_silent(self, now: Now) -> None:
+        """Looks soon for a lock that is not heard; says so when it stays silent."""
+        for lock in self._hearing.newly_missed(now.at):
+            self.counters.add("locks_missed")
+            self._scheduler.missed(lock, now.at)
+        for lock in self._hearing.newly_gone(now.at):
+            self._actions.append(Note(lock, "not heard any more: out of reach or without power"))
             self._herald.unreachable(lock)
 
     # --- events ---
