@@ -26,7 +26,7 @@ from gateway.machine.link import Phase, Use
 from gateway.machine.outbox import Outbox
 from gateway.machine.ports import StorageError, Store
 from gateway.machine.relay import RelayDesk
-from gateway.machine.scheduler import Scheduler, Urgency
+from gateway.machine.scheduler import Scheduler
 from gateway.machine.sharing import LinkShare
 from gateway.machine.timekeeping import TimeDesk
 from gateway.machine.values import Action, Counters, Note, Now, Settings

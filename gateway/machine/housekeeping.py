@@ -1,8 +1,8 @@
 """One housekeeping visit to one lock: documents to it, its state and audit records from it.
 
-Decides what is asked in which order: the state; then keyset, configuration, status list (a
-revocation should not wait for paper) and the newest acknowledgement; then records until there are
-none left. A signed time goes in between as soon as the town's answer is there; the visit waits for
+Decides what is asked in which order: the state; then the keyset (which says who may withdraw), the
+status list (a withdrawal should not wait for paper), the configuration, tokens of bookings that
+begin soon and the newest acknowledgement; then records until there are none left. A signed time goes in between as soon as the town's answer is there; the visit waits for
 it only when everything else is done. One request at a time. Does not connect, publish or keep time.
 A lock that refuses our token for the time alone still takes documents, which may change its mind.
 Invariant: a visit cut short anywhere is repeated without loss.
@@ -117,8 +117,8 @@ class Visit:
         self._asked: Chore = self._state
         self._documents: list[Chore] = [
             PaperChore(view, store, "keyset", session.REQUEST_KEYSET),
-            PaperChore(view, store, "config", session.REQUEST_CONFIG),
             StatusChore(view, store, settings, bookmarks),
+            PaperChore(view, store, "config", session.REQUEST_CONFIG),
         ]
         self._papers_and_records: list[Chore] = [
             PaperChore(view, store, "ack", session.REQUEST_ACK),

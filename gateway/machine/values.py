@@ -53,7 +53,7 @@ class Settings:
     max_retry_s: float = 300.0
     unreachable_after: int = 3  # tries in a row
     quick_s: float = 8.0  # a visit that takes longer gives way when others wait
-    silent_after_s: float = 12.0  # a lock not heard for so long is looked for
+    silent_after_s: float = 20.0  # a lock not heard for so long is looked for (scans last 15 s)
     gone_after_s: float = 40.0  # and after so long is told to be out of reach
     listen_at_least_s: float = 5.0  # of which somebody must have listened: 50 advertisements
     connect_within_s: float = 25.0
