@@ -24,20 +24,21 @@ def relay_routes(context: ApiContext) -> APIRouter:
     def ticket(authorization: str = Header(default="")) -> str:
         return bearer(authorization, "NO_TICKET")
 
-    def lock_of(shown: str, lock_id: str | None) -> str:
+    def lock_of(shown: str, lock_id: str | None) -> tuple[str, str | None]:
+        """The lock of a ticket, and the gateway that shall act there."""
         with service.database.read() as session:
             own = keylinks.lock_of_ticket(session, shown, service.clock())
             if lock_id is not None and lock_id != own:
                 raise Problem("OTHER_LOCK")
             if fleet.gateway_is_offline(session, own):
                 raise Problem("GATEWAY_OFFLINE")
-            return own
+            return own, fleet.carrier(session, own)
 
     @router.post("/v1/relay")
     async def start(asked: RelayStart, shown: str = Depends(ticket)) -> dict[str, str]:
         """Connect to the lock of this ticket and pass on the holder's HELLO."""
-        own = await asyncio.to_thread(lock_of, shown, asked.lock_id)
-        session, message = await hub.open(own, sha256(shown.encode()), asked.message)
+        own, via = await asyncio.to_thread(lock_of, shown, asked.lock_id)
+        session, message = await hub.open(own, sha256(shown.encode()), asked.message, via)
         return {"session": session, "message": to_base64url(message)}
 
     @router.post("/v1/relay/{session}")

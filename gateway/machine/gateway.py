@@ -26,9 +26,10 @@ from gateway.machine.link import Phase, Use
 from gateway.machine.outbox import Outbox
 from gateway.machine.ports import StorageError, Store
 from gateway.machine.relay import RelayDesk
-from gateway.machine.scheduler import Scheduler
+from gateway.machine.scheduler import Scheduler, Urgency
 from gateway.machine.sharing import LinkShare
 from gateway.machine.timekeeping import TimeDesk
+from gateway.machine.tokens import TokenDesk
 from gateway.machine.values import Action, Counters, Note, Now, Settings
 from kannuki import messages
 from kannuki.messages import (
@@ -41,12 +42,17 @@ from kannuki.messages import (
     RelaySend,
     StatusPut,
     TimeAnswer,
+    TokenPut,
 )
+from protocol import statuslist
+from protocol.cose import CoseError
 from protocol.frames import FrameError
 from protocol.holder import Credential
 from protocol.timebound import TimeBound
 
 BEAT_S = 30.0
+
+LockCommand = StatusPut | DocumentPut | TokenPut | RelayOpen | RelaySend | RelayClose
 
 
 @dataclass
@@ -100,6 +106,7 @@ class Gateway:
         )
         self._introductions = Introductions(random_bytes)
         self._times = TimeDesk(self._settings)
+        self._tokens = TokenDesk()
         self._outbox = Outbox(store, self._settings)
         started_at = max(0, int(now.wall))
         self._herald = Herald(gateway_id, version, started_at, store, self._actions, self.counters)
@@ -133,7 +140,7 @@ class Gateway:
         elif isinstance(command, TimeAnswer):
             self._on_time_answer(device, command, now)
         else:
-            assert isinstance(command, StatusPut | DocumentPut | RelayOpen | RelaySend | RelayClose)
+            assert isinstance(command, LockCommand)
             self._on_lock_command(device, command, now)
         self._pump(now)
 
@@ -223,6 +230,8 @@ class Gateway:
         if now.at >= self._beat_at:
             self._beat_at = now.at + BEAT_S
             self._errands.expire(now.wall)
+            for lock, result in self._tokens.expire(now.wall):
+                self._herald.answer(lock, result)
             self._herald.tell_own_state()
         self._pump(now)
 
@@ -256,7 +265,7 @@ class Gateway:
     def _on_lock_command(
         self,
         lock: str,
-        command: StatusPut | DocumentPut | RelayOpen | RelaySend | RelayClose,
+        command: LockCommand,
         now: Now,
     ) -> None:
         if lock not in self._credentials:
@@ -264,14 +273,45 @@ class Gateway:
             self._herald.answer(lock, unknown)
         elif isinstance(command, StatusPut | DocumentPut):
             self._on_put(lock, command, now)
+        elif isinstance(command, TokenPut):
+            self._on_token(lock, command, now)
+        elif isinstance(command, RelayOpen | RelaySend) and not self._is_ours(command):
+            self._on_others_relay(lock, command, now)
         else:
             self._carry_relay(self._relays.command(lock, command, now), now)
 
     def _on_put(self, lock: str, command: StatusPut | DocumentPut, now: Now) -> None:
         self._errands.command(lock, command, now)
         self._scheduler.hurry(lock, now.at, self._errands.urgency(lock))
+        if isinstance(command, StatusPut):
+            withdrawing = _list_of(command)
+            if withdrawing is not None:
+                self._answer(lock, self._tokens.withdraw(lock, withdrawing))
         if lock in self._visits:
             self._visits[lock].has_news = True
+
+    def _on_token(self, lock: str, command: TokenPut, now: Now) -> None:
+        """The next visit brings it; one that begins before that is worth a visit of its own."""
+        self._answer(lock, self._tokens.command(lock, command, now))
+        if self._tokens.begins_by(lock, now.wall + self._settings.sync_interval_s):
+            self._scheduler.hurry(lock, now.at, Urgency.TOKENS)
+            if lock in self._visits:
+                self._visits[lock].has_news = True
+
+    def _answer(self, lock: str, results: Iterable[CommandResult]) -> None:
+        for result in results:
+            self._herald.answer(lock, result)
+
+    # --- several gateways at one lock ---
+
+    def _is_ours(self, command: RelayOpen | RelaySend) -> bool:
+        """Both of two gateways hear what a lock is told; the town says which of them acts."""
+        return command.via in (None, self._gateway_id)
+
+    def _on_others_relay(self, lock: str, command: RelayOpen | RelaySend, now: Now) -> None:
+        """Another gateway has this session: whatever we hold of it gives the lock free."""
+        self.counters.add("relays_of_others")
+        self._carry_relay(self._relays.abandon(lock, command.session), now)
 
     def _on_ack(self, command: EventAck) -> None:
         try:
@@ -299,6 +339,7 @@ class Gateway:
         """A lock that is no longer in our file."""
         self._carry_relay(self._relays.drop(lock), now)
         self._errands.drop(lock)
+        self._answer(lock, self._tokens.drop(lock))
         self._visits.pop(lock, None)
         self._links.let_go(lock, now)
         self._scheduler.remove(lock)
@@ -354,6 +395,7 @@ class Gateway:
             self._settings,
             wants_time,
             self._bookmarks,
+            lambda: self._tokens.to_carry(lock, now.wall),
         )
         ends_at = now.at + self._settings.round_within_s
         self._visits[lock] = _Visiting(visit, ends_at, now.at + self._settings.reply_within_s)
@@ -390,6 +432,9 @@ class Gateway:
                     self._visits[lock].has_set_time |= taken
                     self._times.judged(lock, taken, now.at)
                     self.counters.add("times_taken" if taken else "times_refused")
+                case steps.TokenJudged(command_id, error):
+                    self.counters.add("tokens_refused" if error else "tokens_taken")
+                    self._answer(lock, self._tokens.judged(lock, command_id, error))
                 case steps.Remark(text):
                     self._actions.append(Note(lock, text))
                 case steps.Finished() | steps.Failed():
@@ -406,7 +451,8 @@ class Gateway:
         if isinstance(how, steps.Finished):
             self.counters.add("visits_finished")
             self._introductions.forgive(lock)
-            again_soon = visiting.has_news and self._errands.has_pending(lock)
+            news = self._errands.has_pending(lock) or self._tokens.to_carry(lock, now.wall)
+            again_soon = visiting.has_news and bool(news)
             self._scheduler.succeeded(lock, now.at, again_soon)
         else:
             self._visit_failed(lock, how.why, now, in_reach=True, reached=how.authentic)
@@ -459,3 +505,12 @@ class Gateway:
             self.counters.add("storage_errors")
             return
         self._herald.send(events)
+
+
+def _list_of(command: StatusPut) -> statuslist.StatusList | None:
+    """The status list in a command, if its form is one; who signed it is the lock's to check."""
+    try:
+        _, header = statuslist.parse(command.document)
+        return statuslist.in_memory(header, command.entries)
+    except (CoseError, statuslist.StatusListError):
+        return None
