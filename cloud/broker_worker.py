@@ -162,6 +162,7 @@ class BrokerWorker:
             if isinstance(message, AuditEvent):
                 await self._acknowledge(device, message)
             elif isinstance(message, GatewayState) and not message.online:
+                self.hub.gateway_gone(device)
                 await self._give_up_relays()
             self.poke()
 

@@ -156,9 +156,17 @@ def _note_reach(
         row.reached_at = max(row.reached_at, min(state.seen_at, now))
         row.lost_at = None
         session.add(row)
-    elif row is not None and row.lost_at is None:
-        row.lost_at = now
-    session.flush()
+        session.flush()
+    else:
+        note_lost(session, lock_id, gateway_id, now)
+
+
+def note_lost(session: Session, lock_id: str, gateway_id: str, now: int) -> None:
+    """This gateway could not reach the lock when it was asked to."""
+    row = session.get(LockReach, (lock_id, gateway_id))
+    if row is not None:
+        row.lost_at = row.lost_at or now
+        session.flush()
 
 
 def carrier(session: Session, lock_id: str) -> str | None:

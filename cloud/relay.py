@@ -131,6 +131,13 @@ class RelayHub:
             if session.lock_id in lock_ids and waiting is not None and not waiting.done():
                 waiting.set_exception(Problem("GATEWAY_OFFLINE"))
 
+    def gateway_gone(self, gateway_id: str) -> None:
+        """Sessions that this gateway had are over, though another may reach the lock."""
+        for session in self.sessions.values():
+            waiting = self._answers.get(session.waits_for or "")
+            if session.via == gateway_id and waiting is not None and not waiting.done():
+                waiting.set_exception(Problem("GATEWAY_OFFLINE"))
+
     def _session(self, session_id: str, ticket_digest: bytes) -> RelaySession:
         session = self.sessions.get(session_id)
         if session is None or session.ticket_digest != ticket_digest:
