@@ -43,12 +43,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["cti"], ["credentials.cti"], name="fk_tokens_ahead_cti"),
     )
     op.create_index("ix_credentials_begins", "credentials", ["town", "not_before"])
-
-
-def downgrade() -> None:
-    op.drop_index("ix_credentials_begins", "credentials")
-    op.drop_table("tokens_ahead")
-    op.drop_table("lock_reach")
-    with op.batch_alter_table("lock_reports") as batch:
-        for name in ("lost_records", "battery", "firmware"):
-            batch.drop_column(name)
