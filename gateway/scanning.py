@@ -38,10 +38,19 @@ class _Seen:
 
 
 class Scanning:
-    """`run` scans until cancelled; `on_seen(lock)` is called at most once a second per lock."""
+    """`run` scans until cancelled; `on_seen(lock)` is called at most once a second per lock.
 
-    def __init__(self, on_seen: Callable[[str], None], random: Callable[[], float]) -> None:
+    `on_listening(is_on)`: from now on, or no longer, a lock that advertises would be heard.
+    """
+
+    def __init__(
+        self,
+        on_seen: Callable[[str], None],
+        random: Callable[[], float],
+        on_listening: Callable[[bool], None] = lambda is_on: None,
+    ) -> None:
         self._on_seen = on_seen
+        self._on_listening = on_listening
         self._random = random
         self._backoff = Backoff(first_s=0.5, max_s=30.0)
         self._seen: dict[str, _Seen] = {}
@@ -106,10 +115,12 @@ class Scanning:
         self._stopped.clear()
         scanner = BleakScanner(self._on_advertisement, service_uuids=[gatt.SERVICE_UUID])
         await asyncio.wait_for(scanner.start(), START_WITHIN_S)
+        self._on_listening(True)
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._until(paused=True), SCAN_FOR_S)
         finally:
+            self._on_listening(False)
             await asyncio.wait_for(scanner.stop(), STOP_WITHIN_S)
 
     async def _until(self, paused: bool) -> None:

@@ -189,6 +189,14 @@ class RelayDesk:
             return []
         return list(self._recorded(self._end(current, values.UNREACHABLE, hang_up=False)))
 
+    def abandon(self, lock: str, session_id: str) -> list[Step]:
+        """Another gateway carries this session: nothing of it is said or answered here."""
+        current = self._sessions.get(lock)
+        if current is None or current.id != session_id:
+            return []
+        current.command = None
+        return self._end(current, values.NO_SESSION)
+
     def drop(self, lock: str) -> list[Step]:
         """The lock is no longer ours."""
         current = self._sessions.get(lock)
