@@ -36,7 +36,7 @@ from gateway.machine import (
     StorageError,
 )
 from gateway.publishing import Publisher
-from gateway.store import FILE_NAME, SqliteStore
+from gateway.store import FILE_NAME, SqliteStore, StoreFault
 from kannuki import messages
 from kannuki.enrolment import FileError
 from kannuki.errors import InputError, KannukiError
@@ -288,7 +288,8 @@ def open_store(data_dir: Path) -> SqliteStore:
         raise InputError(text, "name another --data-dir") from error
     except StorageError as error:
         text = f"cannot use the data in {data_dir}: {error}"
-        raise InputError(text, "update kannuki, or name another --data-dir") from error
+        remedy = "see that this disk can be written and has room, or name another --data-dir"
+        raise InputError(text, remedy) from error
 
 
 def place_of(path: Path) -> Place:
@@ -309,5 +310,10 @@ async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[]
         loop.add_signal_handler(number, stopping.set)
     try:
         await App(options, place, store, wall, on_ready).run(stopping)
+    except BaseExceptionGroup as group:
+        fault: BaseException | None = group.subgroup(StoreFault)
+        while isinstance(fault, BaseExceptionGroup):
+            fault = fault.exceptions[0]
+        raise (fault or group) from None
     finally:
         store.close()

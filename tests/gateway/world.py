@@ -69,6 +69,7 @@ class World:
         self.unwilling: set[str] = set()
         self.town_tells_time = True
         self.sign_time: Callable[[str, bytes, float], bytes] = time_document
+        self.town_commits: Callable[[AuditEvent], bool] = lambda _event: False
         self.published: list[Publish] = []
         self.notes: list[Note] = []
         self.connects: list[tuple[float, str, bool]] = []
@@ -220,6 +221,8 @@ class World:
         request = action.message
         if self.town_tells_time and isinstance(request, TimeRequest):
             self._after(2 * self.latency_s, lambda: self.answer_time(request))
+        elif isinstance(request, AuditEvent) and self.town_commits(request):
+            self._after(2 * self.latency_s, lambda: self.ack(request))
 
     def _connect(self, action: Connect) -> None:
         lock = action.lock
