@@ -201,7 +201,19 @@ class Street:
             door.granted += said[0] == holder.OUTCOME and said[1].reason == session.OK
         await hub.close(number, TICKET)
 
-    async def serve_radio(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A gateway connects."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._served.add(task)
+        task.add_done_callback(self._served.discard)
+
+    async def hang_up(self) -> None:
+        """No link is left."""
+        for task in list(self._served):
+            task.cancel()
+        await asyncio.gather(*self._served, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One link to a lock, until somebody hangs up or is killed."""
         with contextlib.suppress(EOFError, OSError), contextlib.closing(writer):
             door = self.doors[(await read_frame(reader)).decode()]
@@ -264,7 +276,7 @@ class Street:
             return sum(row.acknowledged_version < row.version for row in rows)
 
     def duplicated(self) -> int:
-        """Records that the town holds twice, settings that a lock took twice, and contradictions."""
+        """Records that the town holds twice, settings that a lock took twice, contradictions."""
         with self.service.database.read() as opened:
             rows = opened.query(AuditRecord).all()
             alarms = opened.query(Alarm).count()
@@ -336,12 +348,15 @@ async def open_street(folder: Path, seed: int) -> AsyncIterator[tuple[Street, Li
         broker = subprocess.Popen([str(require_program("mosquitto")), "-c", str(files.config)])
         stack.callback(broker.wait)
         stack.callback(broker.kill)
-        server = await asyncio.start_unix_server(street.serve_radio, street.socket)
+        server = await asyncio.start_unix_server(street.accept, street.socket)
         lives = Lives(street, folder / "gateway.log")
-        stack.callback(lives.close)
         work: list[Callable[[], Awaitable[None]]] = [street.pass_time, street.worker.run]
         async with server, _running(work):
-            yield street, lives
+            try:
+                yield street, lives
+            finally:
+                lives.close()
+                await street.hang_up()
 
 
 @asynccontextmanager
@@ -389,5 +404,6 @@ def figures(street: Street, **more: Any) -> dict[str, Any]:
         "uncarried": street.uncarried(),
         "asked": sum(door.asked for door in street.doors.values()),
         "granted": street.doors[REMOTE].granted,
+        "events": street.worker.counts["event"],
         **more,
     }
