@@ -82,7 +82,6 @@ def _book(town: ThrowawayTown, room_id: str, starts_at: int) -> None:
     with service.database.write() as session:
         bookings.create(
             session,
-            service.signers,
             service.random_bytes,
             service.clock(),
             room_id=room_id,

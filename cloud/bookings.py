@@ -51,7 +51,6 @@ def new_id(random_bytes: RandomBytes) -> str:
 
 def create(
     session: Session,
-    signers: Signers,
     random_bytes: RandomBytes,
     now: int,
     *,
@@ -178,9 +177,7 @@ def sweep(session: Session, now: int, room_id: str | None = None) -> int:
     return int(done.rowcount)  # type: ignore[attr-defined]
 
 
-def cancel(
-    session: Session, signers: Signers, booking: Booking, now: int, fee_yen: int = 0
-) -> None:
+def cancel(session: Session, booking: Booking, now: int, fee_yen: int = 0) -> None:
     """Frees the room and withdraws the key; `fee_yen`: what is still owed, the rest of what was
     paid is due back. Cancelling twice is cancelling once."""
     if booking.status in states.ENDED:

@@ -28,6 +28,7 @@ from cloud.people.cli import list_actions, sign_in_key, staff
 from cloud.race import race
 from cloud.serve import serve
 from cloud.sticker_cli import door_sticker
+from cloud.vault_cli import serve_vault
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
 from kannuki.settings import write_secret_file
@@ -142,7 +143,7 @@ def import_file(
         raise InputError(f"{calendar}: {error}", "nothing was imported; correct it") from None
     with service.database.write() as session:
         report = import_calendar(
-            session, service.signers, content, service.random_bytes, service.clock(), default_room
+            session, content, service.random_bytes, service.clock(), default_room
         )
         if links_file is not None:
             links = _links_of_new(service, session, report)
@@ -231,7 +232,7 @@ def cancel(service: TownService, booking_id: str, as_json: bool) -> None:
     """Cancel a booking: frees the room, withdraws the key."""
     with service.database.write() as session:
         booking = bookings.find(session, booking_id)
-        bookings.cancel(session, service.signers, booking, service.clock())
+        bookings.cancel(session, booking, service.clock())
     _tell(as_json, {"booking_id": booking_id, "status": booking.status}, "cancelled")
 
 
@@ -285,6 +286,7 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(serve_vault)
 cloud.add_command(race)
 cloud.add_command(policy)
 cloud.add_command(facility)

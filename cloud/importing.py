@@ -24,7 +24,6 @@ from cloud.database import town_of
 from cloud.keyring.outbox import ask_for_keys
 from cloud.models import CANCELLED, Booking, CalendarSeries, Room
 from cloud.problems import Problem
-from cloud.signers import Signers
 
 MAX_IMPORTED_S = 31 * DAY_S
 NEW, CHANGED, CANCEL, UNCHANGED, REFUSED = "new", "changed", "cancelled", "unchanged", "refused"
@@ -98,7 +97,6 @@ def _line(item: CalendarBooking, outcome: str) -> dict[str, Any]:
 
 def import_calendar(
     session: Session,
-    signers: Signers,
     content: CalendarContent,
     random_bytes: Callable[[int], bytes],
     now: int,

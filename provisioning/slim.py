@@ -125,7 +125,7 @@ def _error_texts(module: _Module) -> Iterator[ast.expr]:
 def _with_numbers(sources: dict[str, str], fixed: set[str]) -> dict[str, str]:
     modules = _parsed(sources, fixed)
     for module in modules.values():
-        module.constants = _constants(module, modules)
+        module.constants = _constants(module)
     kept = {name for module in modules.values() for name in _write_numbers(module, modules)}
     for module in modules.values():
         if not module.is_fixed:
@@ -140,7 +140,7 @@ def _parsed(sources: dict[str, str], fixed: set[str]) -> dict[str, _Module]:
     }
 
 
-def _constants(module: _Module, modules: dict[str, _Module]) -> dict[str, Value]:
+def _constants(module: _Module) -> dict[str, Value]:
     """Names that this module binds once, at its top, to a small value."""
     if module.is_fixed:
         return {}

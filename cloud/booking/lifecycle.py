@@ -261,7 +261,6 @@ def pay(session: Session, office: Office, booking: Booking, now: int) -> str:
 
 def approve(
     session: Session,
-    office: Office,
     booking: Booking,
     by: str,
     now: int,
@@ -284,9 +283,7 @@ def approve(
     ask_for_keys(session, {booking.booking_id}, now)
 
 
-def decline(
-    session: Session, office: Office, booking: Booking, by: str, now: int, note: str
-) -> None:
+def decline(session: Session, booking: Booking, by: str, now: int, note: str) -> None:
     """Says no, with the reason that the resident reads."""
     _check_waiting(booking)
     booking.status = states.DECLINED
@@ -340,7 +337,7 @@ def change(
     return terms
 
 
-def cancel(session: Session, office: Office, booking: Booking, now: int) -> None:
+def cancel(session: Session, booking: Booking, now: int) -> None:
     """A resident gives the booking back, in time; what is kept the room's refund steps say."""
     if booking.status in states.ENDED:
         return
@@ -354,7 +351,7 @@ def cancel(session: Session, office: Office, booking: Booking, now: int) -> None
         _check_cancel_in_time(rules, booking, now)
         percent = states.refund_percent(rules, booking.starts_at, now)
         fee = states.fee_after_cancelling(booking.fee_yen, percent)
-    bookings.cancel(session, office.signers, booking, now, fee)
+    bookings.cancel(session, booking, now, fee)
 
 
 def check_version(booking: Booking, version: int | None) -> None:

@@ -25,7 +25,6 @@ from cloud.database import town_of
 from cloud.keyring.outbox import ask_for_keys
 from cloud.models import Booking, PaymentEntry, PaymentEvent, PaymentOrder
 from cloud.problems import Problem
-from cloud.signers import Signers
 
 log = logging.getLogger(__name__)
 SERVICE = "payment-service"
@@ -35,7 +34,6 @@ SERVICE = "payment-service"
 class Office:
     """What working on bookings needs. `return_url`: where a checkout sends people back to."""
 
-    signers: Signers
     random_bytes: RandomBytes
     providers: Providers
     return_url: str = ""
@@ -136,7 +134,7 @@ def pay_back(
     return back
 
 
-def waive(session: Session, office: Office, booking: Booking, now: int) -> None:
+def waive(session: Session, booking: Booking, now: int) -> None:
     """The town asks for nothing: an exemption that staff grant."""
     if booking.payment_method == states.OUTSIDE or not booking.fee_yen:
         raise Problem("NOTHING_TO_PAY")
@@ -148,7 +146,7 @@ def waive(session: Session, office: Office, booking: Booking, now: int) -> None:
     ask_for_keys(session, {booking.booking_id}, now)
 
 
-def allow_later(session: Session, office: Office, booking: Booking, later: bool, now: int) -> None:
+def allow_later(session: Session, booking: Booking, later: bool, now: int) -> None:
     """Staff trust, or no longer: the key comes before the money."""
     if booking.payment_method not in states.CAN_BE_LATER:
         raise Problem("CANNOT_PAY_SO")

@@ -53,7 +53,7 @@ def contact(has_lock: bool, report: Report | None, gateway_online: bool) -> Cont
     return "now" if report.reachable and gateway_online else "earlier"
 
 
-def clock_line(report: Report | None, now: int) -> dict[str, Any] | None:
+def clock_line(report: Report | None) -> dict[str, Any] | None:
     """What the lock knew of the time when it last spoke; null when it has not said.
 
     `sure`: it can tell every window; `off_by_s`: how far the truth lies outside what it believed.
@@ -73,9 +73,7 @@ def clock_line(report: Report | None, now: int) -> dict[str, Any] | None:
     }
 
 
-def door_line(
-    lock_id: str | None, report: Report | None, gateway_online: bool, now: int
-) -> dict[str, Any]:
+def door_line(lock_id: str | None, report: Report | None, gateway_online: bool) -> dict[str, Any]:
     """A door for the list of today."""
     seen = report is not None
     return {
@@ -86,16 +84,16 @@ def door_line(
         "door": report.door if seen else "unknown",
         "held_open": report.held_open if seen else False,
         "keypad": report.keypad if seen else "unknown",
-        "clock": clock_line(report, now),
+        "clock": clock_line(report),
     }
 
 
 def fleet_line(
-    lock_id: str, report: Report | None, papers: Papers, gateway_online: bool, now: int
+    lock_id: str, report: Report | None, papers: Papers, gateway_online: bool
 ) -> dict[str, Any]:
     """The same for a technician: versions held beside the newest, and what nobody tells."""
     held = report is not None
-    return door_line(lock_id, report, gateway_online, now) | {
+    return door_line(lock_id, report, gateway_online) | {
         "battery": None,  # LockState has no such member; a lock on mains has none to tell
         "firmware": None,  # nor this one
         "list": {

@@ -29,7 +29,7 @@ def tally(session: Session, shown: frozenset[str] | None, starts: int, ends: int
     return Tally(
         uses=_count(session, used),
         own_key=_count(session, used.where(_opened_with_own_key())),
-        approvals=_count(session, _decided(session, shown, starts, ends)),
+        approvals=_count(session, _decided(shown, starts, ends)),
         keys=_keys_by_hand(session, shown, starts, ends),
         bookings=_count(session, _taken(shown, starts, ends)),
         openings=_count(session, _opened_by_staff(shown, starts, ends)),
@@ -54,9 +54,7 @@ def _is_opening() -> tuple[ColumnElement[bool], ...]:
     return (AuditRecord.event == audit.LOCK_OPERATION, AuditRecord.code.in_(_OPENED))
 
 
-def _decided(
-    session: Session, shown: frozenset[str] | None, starts: int, ends: int
-) -> Select[tuple[str]]:
+def _decided(shown: frozenset[str] | None, starts: int, ends: int) -> Select[tuple[str]]:
     """Approvals and refusals by a person; what the rules decided has no such name."""
     query = select(Booking.booking_id).where(
         Booking.decided_at >= starts, Booking.decided_at < ends, _by_hand(Booking.decided_by)

@@ -54,7 +54,6 @@ def fleet_lines(
                     report_of(report),
                     papers.get(lock.lock_id, Papers(keyset_version=keyset_version)),
                     not fleet.gateway_is_offline(session, lock.lock_id),
-                    now,
                 ),
             }
             for lock, room, report in rows

@@ -79,7 +79,7 @@ def today(session: Session, who: Principal, day: date | None, now: int) -> dict[
     uses = _uses(session, seen.uses, starts_at, ends_at)
     keys = keys_of(session, [booking.booking_id for booking, _ in uses])
     rooms = _rooms(session, seen.all())
-    doors = {room.room_id: _door(session, lock, report, now) for room, lock, report in rooms}
+    doors = {room.room_id: _door(session, lock, report) for room, lock, report in rooms}
     return {
         "day": day.isoformat(),
         "starts_at": starts_at,
@@ -191,9 +191,9 @@ def report_of(row: LockReport | None) -> Report | None:
     return Report(**{name: getattr(row, name) for name in _REPORTED}) if row else None
 
 
-def _door(session: Session, lock: Lock | None, row: LockReport | None, now: int) -> dict[str, Any]:
+def _door(session: Session, lock: Lock | None, row: LockReport | None) -> dict[str, Any]:
     online = lock is not None and not fleet.gateway_is_offline(session, lock.lock_id)
-    return door_line(lock.lock_id if lock else None, report_of(row), online, now)
+    return door_line(lock.lock_id if lock else None, report_of(row), online)
 
 
 def _closed(session: Session, day: date) -> set[tuple[str, str]]:

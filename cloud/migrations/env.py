@@ -1,4 +1,8 @@
-"""How Alembic reaches the database: over the connection that `cloud.database.migrate` hands in."""
+"""How Alembic reaches the database: over the connection that `cloud.database.migrate` hands in.
+
+Decides that the way leads forward only: no migration has a `downgrade`, as money, records and who
+did what would have to be thrown away. The way back is the copy made before.
+"""
 
 from alembic import context
 

@@ -54,7 +54,6 @@ def office_of(context: ApiContext) -> Office:
     """What working on this town's bookings needs."""
     service = context.service
     return Office(
-        service.signers,
         service.random_bytes,
         context.payments,
         f"{context.urls.origin(Site.BOOK)}/my/",
@@ -262,7 +261,7 @@ def _my_changes(router: APIRouter, context: ApiContext) -> None:
         with service.database.write() as session:
             booking = _own(session, who, booking_id)
             lifecycle.check_version(booking, seen.version)
-            lifecycle.cancel(session, office, booking, now)
+            lifecycle.cancel(session, booking, now)
             told = lines.booking_line(session, booking, now)
         context.poke()
         return told

@@ -210,7 +210,7 @@ def _wish_of(wish: StaffBooking) -> tuple[Wanted, Asked]:
 
 
 def _deciding(router: APIRouter, context: ApiContext) -> None:
-    office, clerk = office_of(context), Depends(need(context, "booking.approve"))
+    clerk = Depends(need(context, "booking.approve"))
 
     @router.post("/bookings/{booking_id}/approve")
     def approve(
@@ -221,7 +221,6 @@ def _deciding(router: APIRouter, context: ApiContext) -> None:
         def deed(session: Session, booking: Booking, now: int) -> dict[str, Any]:
             lifecycle.approve(
                 session,
-                office,
                 booking,
                 f"staff:{who.staff_id}",
                 now,
@@ -239,14 +238,14 @@ def _deciding(router: APIRouter, context: ApiContext) -> None:
         """No, with the reason that the resident reads."""
 
         def deed(session: Session, booking: Booking, now: int) -> dict[str, Any]:
-            lifecycle.decline(session, office, booking, f"staff:{who.staff_id}", now, asked.note)
+            lifecycle.decline(session, booking, f"staff:{who.staff_id}", now, asked.note)
             return {"note": asked.note}
 
         return _do(context, who, "booking.approve", booking_id, asked, deed, "booking.decline")
 
 
 def _changing(router: APIRouter, context: ApiContext) -> None:
-    service, office = context.service, office_of(context)
+    office = office_of(context)
     changer = Depends(need(context, "booking.change"))
 
     @router.post("/bookings/{booking_id}/change")
@@ -275,7 +274,7 @@ def _changing(router: APIRouter, context: ApiContext) -> None:
 
         def deed(session: Session, booking: Booking, now: int) -> dict[str, Any]:
             fee = min(wish.fee_yen, max(booking.fee_yen, amounts_of(booking).kept))
-            bookings.cancel(session, service.signers, booking, now, fee)
+            bookings.cancel(session, booking, now, fee)
             return {"note": wish.note, "fee_yen": booking.fee_yen}
 
         return _do(context, who, "booking.change", booking_id, wish, deed, "booking.cancel")
@@ -320,7 +319,7 @@ def _money(router: APIRouter, context: ApiContext) -> None:
 
         def deed(session: Session, booking: Booking, now: int) -> dict[str, Any]:
             yen = booking.fee_yen
-            money.waive(session, office, booking, now)
+            money.waive(session, booking, now)
             return {"yen": yen, "note": asked.note}
 
         return _do(context, who, "booking.pay", booking_id, asked, deed, "booking.waive")
@@ -332,7 +331,7 @@ def _money(router: APIRouter, context: ApiContext) -> None:
         """The key comes before the money, or no longer."""
 
         def deed(session: Session, booking: Booking, now: int) -> dict[str, Any]:
-            money.allow_later(session, office, booking, asked.pay_later, now)
+            money.allow_later(session, booking, asked.pay_later, now)
             return {"pay_later": asked.pay_later}
 
         return _do(context, who, "booking.pay", booking_id, asked, deed, "booking.trust")

@@ -21,7 +21,6 @@ from cloud.models import Booking
 from cloud.problems import Problem
 from cloud.web import limits
 from cloud.web.api_models import KeyAgain, KeyCancel, KeyClaim, KeyDispute
-from cloud.web.book_api import office_of
 from cloud.web.carry_api import bearer
 from cloud.web.context import ApiContext
 from cloud.web.credentials import client_of, limited
@@ -61,7 +60,7 @@ def _collecting(router: APIRouter, context: ApiContext) -> None:
         """The resident cancels."""
         with service.database.write() as session:
             booking = keylinks.booking_of_secret(session, asked.secret)
-            lifecycle.cancel(session, office_of(context), booking, service.clock())
+            lifecycle.cancel(session, booking, service.clock())
         context.poke()
         return {"booking_id": booking.booking_id, "status": booking.status}
 

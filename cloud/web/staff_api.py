@@ -95,9 +95,7 @@ def _changing(router: APIRouter, context: ApiContext) -> None:
         except CalendarError as error:
             raise Problem("BROKEN_CALENDAR", what=str(error)) from None
         with service.database.write() as session:
-            report = import_calendar(
-                session, service.signers, content, service.random_bytes, now, default_room
-            )
+            report = import_calendar(session, content, service.random_bytes, now, default_room)
             return report.as_dict()
 
     @router.post(

@@ -174,7 +174,7 @@ class BookTown:
         with service.database.write() as session:
             found = session.query(Room).filter(Room.name == room).one()
             bookings.create(
-                session, service.signers, service.random_bytes, service.clock(),
+                session, service.random_bytes, service.clock(),
                 room_id=found.room_id, starts_at=starts_at, ends_at=ends_at, holder_name="ほかの人",
             )  # fmt: skip
 

@@ -89,7 +89,7 @@ class DeskTown(KeyTown):
     def book(self, room_id: str, begins_in_s: int, lasts_s: int, name: str, **more: Any) -> str:
         """A resident's booking as the rules decide it; its id."""
         service, now = self.service, self.service.clock()
-        office = Office(service.signers, service.random_bytes, providers())
+        office = Office(service.random_bytes, providers())
         category = more.pop("category", "resident")
         with service.database.write() as session:
             begins = _slot(now) + begins_in_s
@@ -152,7 +152,7 @@ class DeskTown(KeyTown):
         self.pass_time(240)
         with self.service.database.write() as session:
             booking = session.get_one(Booking, gone)
-            bookings.cancel(session, self.service.signers, booking, self.service.clock())
+            bookings.cancel(session, booking, self.service.clock())
         self.settle()
         self.tell_lock("bbbbbbbb")
         self.tell_lock("cccccccc", reachable=False, seen_at=self.service.clock() - 3000)

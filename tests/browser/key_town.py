@@ -75,7 +75,7 @@ class KeyTown:
             signers, random_bytes = self.service.signers, self.service.random_bytes
             when = {"starts_at": starts_at, "ends_at": starts_at + lasts_s}
             booking = bookings.create(
-                opened, signers, random_bytes, now, room_id=room_id, holder_name="試験", **when
+                opened, random_bytes, now, room_id=room_id, holder_name="試験", **when
             )
             secret = keylinks.new_link(opened, signers, booking, random_bytes, now)
         return booking.booking_id, self.service.key_link(secret)

@@ -306,7 +306,7 @@ async def test_a_cancelled_booking_is_told_and_the_key_can_be_removed(
     await collect(person, link)
     with town.service.database.write() as opened:
         booking = bookings.find(opened, booking_id)
-        bookings.cancel(opened, town.service.signers, booking, town.service.clock())
+        bookings.cancel(opened, booking, town.service.clock())
     await person.page.reload()
     await reads(person, "この予約は取り消されました")
     await state_is(person, "over")
@@ -411,7 +411,7 @@ async def test_the_phone_brings_the_lock_the_news_that_another_key_is_withdrawn(
     await collect(at_door, town.link())
     with town.service.database.write() as opened:
         booking = bookings.find(opened, other_id)
-        bookings.cancel(opened, town.service.signers, booking, town.service.clock())
+        bookings.cancel(opened, booking, town.service.clock())
     town.settle()
     town.pass_time(700)
     await at_door.page.reload()
@@ -443,7 +443,7 @@ async def test_a_withdrawn_key_is_refused_by_the_lock_and_told(
     await is_ready_for_no_signal(at_door)
     with town.service.database.write() as opened:
         booking = bookings.find(opened, booking_id)
-        bookings.cancel(opened, town.service.signers, booking, town.service.clock())
+        bookings.cancel(opened, booking, town.service.clock())
     town.settle()
     town.street.carry()
     await at_door.lose_signal()

@@ -170,7 +170,6 @@ class Town:
         with self.service.database.write() as session:
             report = import_calendar(
                 session,
-                self.service.signers,
                 read_calendar(ics, self.clock()),
                 self.service.random_bytes,
                 self.clock(),

@@ -51,7 +51,6 @@ def book(town: Town, number: int) -> str:
         with town.service.database.write() as session:
             bookings.create(
                 session,
-                town.service.signers,
                 town.service.random_bytes,
                 town.clock(),
                 room_id="room-1",
@@ -104,7 +103,7 @@ def test_cancelled_booking_holds_no_room_until_it_is_brought_back(town: Town) ->
     assert book(town, 0) == "BOOKED"
     with town.service.database.write() as session:
         booking = session.query(Booking).one()
-        bookings.cancel(session, town.service.signers, booking, town.clock())
+        bookings.cancel(session, booking, town.clock())
     assert book(town, 1) == "BOOKED"
     with (
         pytest.raises(IntegrityError, match="bookings_no_overlap"),

@@ -39,7 +39,7 @@ def link_of(town: Town) -> str:
     service, now = town.service, town.clock()
     with service.database.write() as session:
         booking = bookings.create(
-            session, service.signers, service.random_bytes, now,
+            session, service.random_bytes, now,
             room_id="room-1", starts_at=START, ends_at=START + 3600, holder_name="山田",
         )  # fmt: skip
         return keylinks.new_link(session, service.signers, booking, service.random_bytes, now)

@@ -124,7 +124,7 @@ def test_service_goes_on_with_what_there_was(upgraded: TownDatabase, tmp_path: P
         assert session.query(StatusOutbox).count() > 0
         booking = confirmed.first()
         assert booking is not None
-        bookings.cancel(session, service.signers, booking, service.clock())
+        bookings.cancel(session, booking, service.clock())
 
 
 def test_bookings_of_before_are_settled_and_kept_for_their_own_time(

@@ -143,9 +143,7 @@ def street(tmp_path: Path) -> Iterator[Street]:
 def book(service: TownService, now: int, room_id: str = "room-1") -> None:
     with service.database.write() as opened:
         wanted = {"room_id": room_id, "starts_at": now, "ends_at": now + HOUR_S}
-        bookings.create(
-            opened, service.signers, service.random_bytes, now, holder_name="x", **wanted
-        )
+        bookings.create(opened, service.random_bytes, now, holder_name="x", **wanted)
     KeySteps(service, "").drain()
 
 

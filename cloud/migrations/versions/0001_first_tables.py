@@ -36,24 +36,6 @@ def upgrade() -> None:
     _guard_rooms()
 
 
-def downgrade() -> None:
-    for table in (
-        "lock_reports",
-        "gateways",
-        "alarms",
-        "audit_records",
-        "status_outbox",
-        "key_links",
-        "credentials",
-        "calendar_series",
-        "bookings",
-        "locks",
-        "rooms",
-        "settings",
-    ):
-        op.drop_table(table)
-
-
 def _places() -> None:
     op.create_table(
         "settings",

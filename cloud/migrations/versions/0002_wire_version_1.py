@@ -25,23 +25,6 @@ def upgrade() -> None:
     _heads()
 
 
-def downgrade() -> None:
-    for table in (
-        "seen_heads",
-        "document_outbox",
-        "lock_settings",
-        "min_issued_at",
-        "status_history",
-    ):
-        op.drop_table(table)
-    op.drop_column("status_outbox", "entries")
-    for name in ("keyset_version", "config_version", "acked_seq", "keypad", "held_open"):
-        op.drop_column("lock_reports", name)
-    op.drop_column("audit_records", "value")
-    op.drop_column("locks", "signing_key")
-    op.add_column("locks", sa.Column("vault_epoch", _INT, nullable=False, server_default="1"))
-
-
 def _reports() -> None:
     for name in ("keyset_version", "config_version", "acked_seq"):
         op.add_column(

@@ -70,10 +70,6 @@ def upgrade() -> None:
     _guard()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("towns cannot be put into one again")
-
-
 def _towns() -> str:
     """Makes the table of towns; the town that everything belongs to so far."""
     op.create_table(

@@ -70,10 +70,6 @@ def upgrade() -> None:
     _guard()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("payments and holds cannot be put into the tables of before")
-
-
 def _facilities() -> None:
     facilities = op.create_table(
         "facilities",

@@ -39,10 +39,6 @@ def upgrade() -> None:
     _actions()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("who may sign in, and what staff did, is not thrown away")
-
-
 def _town() -> sa.Column:
     return sa.Column("town", sa.String(32), nullable=False)
 

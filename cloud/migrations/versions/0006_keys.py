@@ -26,10 +26,6 @@ def upgrade() -> None:
     _staff_keys()
 
 
-def downgrade() -> None:
-    raise NotImplementedError("keys of several holders cannot be put into one again")
-
-
 def _credentials() -> None:
     with op.batch_alter_table("credentials") as batch:
         batch.add_column(

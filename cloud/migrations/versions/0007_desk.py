@@ -24,7 +24,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("alarm_id", name="pk_alarm_marks"),
     )
     op.create_index("ix_audit_records_received", "audit_records", ["town", "received_at"])
-
-
-def downgrade() -> None:
-    raise NotImplementedError("who has seen to an alarm is not thrown away")

@@ -60,7 +60,7 @@ def put_policy(town: Town, facility_id: str = "main", **changes: Any) -> None:
 def office(town: Town) -> Office:
     """An office with a payment service."""
     service = town.service
-    return Office(service.signers, service.random_bytes, providers(HOSTED), "https://book.example/")
+    return Office(service.random_bytes, providers(HOSTED), "https://book.example/")
 
 
 def booker(name: str = "a", level: Level = "aal2", resident: bool | None = True) -> Booker:

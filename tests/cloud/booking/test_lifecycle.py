@@ -157,9 +157,9 @@ def test_many_people_or_an_unsaid_number_wait_for_a_clerk(town: Town) -> None:
     assert (many.status, many.reasons) == ("pending", "CLERK_MANY_PEOPLE")
     assert unsaid.status == "pending"
     assert refused(town, wanted(people=3), booker("b")) == "OVERLAP"  # it holds its room
-    on(town, many.booking_id, lambda s, o, b, n: lifecycle.approve(s, o, b, "staff:c", n))
+    on(town, many.booking_id, lambda s, o, b, n: lifecycle.approve(s, b, "staff:c", n))
     assert row_of(town, many.booking_id).status == "confirmed"
-    on(town, unsaid.booking_id, lambda s, o, b, n: lifecycle.decline(s, o, b, "staff:c", n, "x"))
+    on(town, unsaid.booking_id, lambda s, o, b, n: lifecycle.decline(s, b, "staff:c", n, "x"))
     declined = row_of(town, unsaid.booking_id)
     assert (declined.status, declined.payment_state, declined.decision_note) == (
         "declined",
@@ -167,7 +167,7 @@ def test_many_people_or_an_unsaid_number_wait_for_a_clerk(town: Town) -> None:
         "x",
     )
     with pytest.raises(Problem, match="NOT_WAITING"):
-        on(town, many.booking_id, lambda s, o, b, n: lifecycle.approve(s, o, b, "staff:c", n))
+        on(town, many.booking_id, lambda s, o, b, n: lifecycle.approve(s, b, "staff:c", n))
 
 
 def test_staff_book_without_quotas_and_open_the_house_on_purpose(town: Town) -> None:
@@ -221,7 +221,7 @@ def a_group(town: Town, kind: str = "welfare", **more: Any) -> str:
 def approved_first_use(town: Town, group_id: str) -> None:
     first = book(town, wanted(20, 1, "room-2", group_id=group_id))
     assert "CLERK_FIRST_USE" in first.booking.reasons
-    deed = lambda s, o, b, n: lifecycle.approve(s, o, b, "staff:c", n)  # noqa: E731
+    deed = lambda s, o, b, n: lifecycle.approve(s, b, "staff:c", n)  # noqa: E731
     on(town, first.booking.booking_id, deed)
 
 
@@ -271,7 +271,7 @@ def test_invoices_are_for_those_who_agreed_and_the_key_comes_first(town: Town) -
         1,
     )
     assert refused(town, wanted(14), booker("b"), method="invoice") == "NO_INVOICE"
-    on(town, row.booking_id, lambda s, o, b, n: money.allow_later(s, o, b, False, n))
+    on(town, row.booking_id, lambda s, o, b, n: money.allow_later(s, b, False, n))
     assert live_keys(town, row.booking_id) == 0
 
 
@@ -390,7 +390,7 @@ def test_an_approved_booking_waits_for_its_online_payment(town: Town) -> None:
     on(
         town,
         booked.booking.booking_id,
-        lambda s, o, b, n: lifecycle.approve(s, o, b, "staff:c", n),
+        lambda s, o, b, n: lifecycle.approve(s, b, "staff:c", n),
     )
     row = row_of(town, booked.booking.booking_id)
     assert (row.status, row.hold_until) == ("held", town.clock() + 3 * 86_400)
@@ -459,7 +459,7 @@ def test_deadlines_are_for_residents_and_not_for_staff(town: Town) -> None:
     move(town, mine, wanted(14), CLERK)
     town.clock.now = at(14.1)
     with pytest.raises(Problem, match="TOO_LATE_TO_CANCEL"):
-        on(town, mine, lambda s, o, b, n: lifecycle.cancel(s, o, b, n))
+        on(town, mine, lambda s, o, b, n: lifecycle.cancel(s, b, n))
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,7 @@ def test_cancelling_gives_back_what_the_steps_say(
 ) -> None:
     mine = settled(town)
     town.clock.now = at(now)
-    on(town, mine, lambda s, o, b, n: lifecycle.cancel(s, o, b, n))
+    on(town, mine, lambda s, o, b, n: lifecycle.cancel(s, b, n))
     row = row_of(town, mine)
     assert (row.status, row.refund_due_yen, row.payment_state) == ("cancelled", due, state)
     assert live_keys(town, mine) == 0
@@ -483,7 +483,7 @@ def test_cancelling_gives_back_what_the_steps_say(
 def test_unpaid_and_cancelled_late_still_owes_the_part_that_is_kept(town: Town) -> None:
     mine = book(town).booking.booking_id
     town.clock.now = at(5)
-    on(town, mine, lambda s, o, b, n: lifecycle.cancel(s, o, b, n))
+    on(town, mine, lambda s, o, b, n: lifecycle.cancel(s, b, n))
     row = row_of(town, mine)
     assert (row.fee_yen, row.payment_state) == (300, "counter")
 
@@ -615,7 +615,7 @@ def test_a_month_adds_up(town: Town) -> None:
     exempt = book(town, wanted(15, group_id=group_id), CLERK).booking
     assert exempt.payment_state == "exempt"
     gone = book(town, wanted(18), booker("d")).booking.booking_id
-    on(town, gone, lambda s, o, b, n: lifecycle.cancel(s, o, b, n))
+    on(town, gone, lambda s, o, b, n: lifecycle.cancel(s, b, n))
     with town.service.database.read() as session:
         (line,) = totals.monthly(session, 2026, 12)
         assert totals.monthly(session, 2026, 11) == []

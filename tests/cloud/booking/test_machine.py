@@ -95,13 +95,11 @@ class Bookings(RuleBasedStateMachine):
 
     @rule(which=ANY, later=st.none() | st.booleans())
     def approve(self, which: int, later: bool | None) -> None:
-        self.on(
-            which, lambda s, b, n: lifecycle.approve(s, self.office, b, "c", n, pay_later=later)
-        )
+        self.on(which, lambda s, b, n: lifecycle.approve(s, b, "c", n, pay_later=later))
 
     @rule(which=ANY)
     def decline(self, which: int) -> None:
-        self.on(which, lambda s, b, n: lifecycle.decline(s, self.office, b, "c", n, "no"))
+        self.on(which, lambda s, b, n: lifecycle.decline(s, b, "c", n, "no"))
 
     @rule(which=ANY, who=WHO, start=STARTS, hours=HOURS, people=PEOPLE)
     def change(self, which: int, who: Booker, start: float, hours: float, people: int) -> None:
@@ -110,12 +108,11 @@ class Bookings(RuleBasedStateMachine):
 
     @rule(which=ANY)
     def cancel(self, which: int) -> None:
-        self.on(which, lambda s, b, n: lifecycle.cancel(s, self.office, b, n))
+        self.on(which, lambda s, b, n: lifecycle.cancel(s, b, n))
 
     @rule(which=ANY, fee=st.sampled_from([0, 100]))
     def cancel_by_staff(self, which: int, fee: int) -> None:
-        signers = self.office.signers
-        self.on(which, lambda s, b, n: bookings.cancel(s, signers, b, n, min(fee, b.fee_yen)))
+        self.on(which, lambda s, b, n: bookings.cancel(s, b, n, min(fee, b.fee_yen)))
 
     @rule(which=ANY, part=st.booleans())
     def pay_at_counter(self, which: int, part: bool) -> None:
@@ -144,11 +141,11 @@ class Bookings(RuleBasedStateMachine):
 
     @rule(which=ANY)
     def waive(self, which: int) -> None:
-        self.on(which, lambda s, b, n: money.waive(s, self.office, b, n))
+        self.on(which, lambda s, b, n: money.waive(s, b, n))
 
     @rule(which=ANY, later=st.booleans())
     def trust(self, which: int, later: bool) -> None:
-        self.on(which, lambda s, b, n: money.allow_later(s, self.office, b, later, n))
+        self.on(which, lambda s, b, n: money.allow_later(s, b, later, n))
 
     @rule(minutes=st.sampled_from([1, 16, 31, 300]))
     def wait(self, minutes: int) -> None:

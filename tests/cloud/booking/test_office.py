@@ -100,7 +100,7 @@ def test_calendars_are_settled_elsewhere_and_keep_the_cleaning_where_it_is_free(
     first = next(row for row in rows if row.starts_at == START and row.room_id == "room-1")
     assert live_keys(town, first.booking_id) == 1
     with town.service.database.write() as session:
-        bookings.cancel(session, town.service.signers, session.merge(first), town.clock())
+        bookings.cancel(session, session.merge(first), town.clock())
     assert row_of(town, first.booking_id).payment_state == "external"
 
 
@@ -134,7 +134,6 @@ def test_the_database_itself_refuses_what_cannot_be(town: Town, change: str) -> 
     with town.service.database.write() as session:
         bookings.create(
             session,
-            town.service.signers,
             town.service.random_bytes,
             town.clock(),
             room_id="room-1",

@@ -46,7 +46,7 @@ async def test_a_cancelled_use_stays_on_the_list(desk: Desk) -> None:
     with desk.town.service.database.write() as session:
         booking = session.scalars(select(Booking).where(Booking.starts_at == START)).first()
         assert booking is not None
-        bookings.cancel(session, desk.town.service.signers, booking, desk.town.clock())
+        bookings.cancel(session, booking, desk.town.clock())
     clerk = await desk.as_role("clerk")
     told = (await clerk.get("/v1/staff/today", params={"day": DAY})).json()
     every = [use for room in rooms_of(told).values() for use in room["bookings"]]
@@ -95,7 +95,7 @@ async def test_a_withdrawn_key_that_its_lock_does_not_know_of_comes_first(desk: 
     with service.database.write() as session:
         booking = session.scalars(select(Booking).where(Booking.starts_at == START)).first()
         assert booking is not None
-        bookings.cancel(session, service.signers, booking, desk.town.clock())
+        bookings.cancel(session, booking, desk.town.clock())
     KeySteps(service, "みさき市", None).drain()
     clerk = await desk.as_role("clerk")
     told = (await clerk.get("/v1/staff/today")).json()

@@ -106,7 +106,6 @@ def book(
     with town.service.database.write() as session:
         booking = bookings.create(
             session,
-            town.service.signers,
             town.service.random_bytes,
             town.clock(),
             room_id=room_id,
@@ -121,7 +120,7 @@ def book(
 def cancel(town: Town, booking_id: str) -> None:
     with town.service.database.write() as session:
         booking = bookings.find(session, booking_id)
-        bookings.cancel(session, town.service.signers, booking, town.clock())
+        bookings.cancel(session, booking, town.clock())
 
 
 def move(town: Town, booking_id: str, **values: Any) -> None:

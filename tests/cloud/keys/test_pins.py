@@ -172,7 +172,6 @@ def at_door(street: Street) -> tuple[str, str]:
         now = street.now
         booking = bookings.create(
             opened,
-            street.service.signers,
             street.service.random_bytes,
             now,
             room_id="room-1",
