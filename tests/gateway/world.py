@@ -57,7 +57,9 @@ class World:
         latency_s: float = 0.01,
         credentials: dict[str, Credential] | None = None,
         out_of_range: Iterable[str] = (),
+        open_store: Callable[[Path], SqliteStore] = SqliteStore,
     ) -> None:
+        self.open_store = open_store
         self.at = START_AT
         self.wall_ahead = T0 - START_AT
         self.latency_s = latency_s
@@ -86,7 +88,7 @@ class World:
 
     def start(self) -> None:
         """A gateway process starts on the same data."""
-        self.store = SqliteStore(self.path)
+        self.store = self.open_store(self.path)
         self.gateway = Gateway(
             GATEWAY,
             self.credentials,
