@@ -36,7 +36,7 @@ from gateway.machine import (
     StorageError,
 )
 from gateway.publishing import Publisher
-from gateway.store import FILE_NAME, SqliteStore, StoreFault
+from gateway.store import FILE_NAME, RESERVE_BYTES, SqliteStore
 from kannuki import messages
 from kannuki.enrolment import FileError
 from kannuki.errors import InputError, KannukiError
@@ -278,11 +278,11 @@ async def _say(link: MqttLink, place: Place, publish: Publish) -> None:
     )
 
 
-def open_store(data_dir: Path) -> SqliteStore:
+def open_store(data_dir: Path, reserve_bytes: int = RESERVE_BYTES) -> SqliteStore:
     """The store in its folder, made if need be. Raises InputError that says what is wrong."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return SqliteStore(data_dir / FILE_NAME)
+        return SqliteStore(data_dir / FILE_NAME, reserve_bytes)
     except OSError as error:
         text = f"cannot use {data_dir}: {error.strerror}"
         raise InputError(text, "name another --data-dir") from error
@@ -303,17 +303,12 @@ def place_of(path: Path) -> Place:
 async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[], None]) -> None:
     """Runs a gateway until SIGTERM or SIGINT."""
     place = place_of(options.gateway_file)
-    store = open_store(options.data_dir)
+    store = open_store(options.data_dir, options.settings.disk_reserve_bytes)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
         await App(options, place, store, wall, on_ready).run(stopping)
-    except BaseExceptionGroup as group:
-        fault: BaseException | None = group.subgroup(StoreFault)
-        while isinstance(fault, BaseExceptionGroup):
-            fault = fault.exceptions[0]
-        raise (fault or group) from None
     finally:
         store.close()

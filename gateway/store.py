@@ -21,12 +21,12 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from gateway.machine import Errand, Handled, Pending, StorageError, StoredEvent, What
+from gateway.machine import Errand, Handled, Pending, Settings, StorageError, StoredEvent, What
 from kannuki.errors import InputError
 
 FILE_NAME = "gateway.sqlite"
 BUSY_MS = 5000
-RESERVE_BYTES = 64 << 20  # of the disk: SQLite's log and its index want some 10 MB of it
+RESERVE_BYTES = Settings().disk_reserve_bytes  # SQLite's log and its index want some 10 MB of it
 
 MIGRATIONS = (
     """

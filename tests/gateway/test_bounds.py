@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import sqlite3
@@ -17,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import gateway
-from gateway.machine import Settings, StorageError, StoredEvent
+from gateway.machine import Gateway, Settings, StorageError, StoredEvent
 from gateway.machine.outbox import Outbox
 from gateway.store import SqliteStore, StoreFault, connect
 from kannuki.enrolment import GatewayFile, LockCredential, write_file
@@ -397,19 +396,31 @@ async def test_a_file_that_is_damaged_under_a_running_gateway_ends_it_with_what_
     """Going on would forget what it promised; a supervisor starts it again and it says so again."""
     from gateway import app
 
-    class Damaged(app.App):
-        async def run(self, stopping: asyncio.Event) -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._meet_damage())
-
-        async def _meet_damage(self) -> None:
-            raise StoreFault("the file is damaged", "move it away")
+    def meet_damage(_gateway: Gateway) -> float:
+        raise StoreFault("the file is damaged", "move it away")
 
     key = credential(LOCK_A)
     entry = LockCredential(lock_id=LOCK_A, token=key.raw_token, proof_key=key.proof_keys[LOCK_A])
     file = tmp_path / "g.json"
     write_file(file, GatewayFile(town="t", gateway_id="gw-1", locks=[entry]), secret=True)
-    monkeypatch.setattr(app, "App", Damaged)
+    monkeypatch.setattr(Gateway, "next_timeout", meet_damage)
     options = app.Options(file, "127.0.0.1", 1, tmp_path / "data", Settings(), 0.0, "test")
-    with pytest.raises(StoreFault, match="is damaged"):
+    with pytest.raises((StoreFault, BaseExceptionGroup)) as caught:
         await app.run(options, lambda: float(T0), lambda: None)
+    fault: BaseException = caught.value
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    assert isinstance(fault, StoreFault)
+
+
+def test_a_page_that_is_damaged_while_the_gateway_runs_is_no_passing_fault_of_the_disk(tmp_path):
+    path = tmp_path / "gateway.sqlite"
+    store = fill(path, 2000)
+    store._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    store._database.execute("PRAGMA shrink_memory")
+    with pytest.raises(StoreFault, match="damaged"):
+        store.events_after(0, 2000)
+    store.close()
