@@ -1,9 +1,9 @@
 """Many lives of one gateway program: each a process of its own, killed by whoever asked for it.
 
-`python -m tests.gateway.lives SOCKET ARGUMENT...` imports the program once and then, for each line
-`start` on standard input, forks a process that runs `kannuki gateway run ARGUMENT...`; `kill` ends
-it with SIGKILL. Each line is answered by one: the process id, or how it ended. Starting Python anew
-would take longer than the lives do.
+`python -m tests.gateway.lives MISTAKE SOCKET ARGUMENT...` imports the program once and then, for
+each line `start` on standard input, forks a process that runs `kannuki gateway run ARGUMENT...`;
+`kill` ends it with SIGKILL. Each line is answered by one: the process id, or how it ended. Starting
+Python anew would take longer than the lives do. MISTAKE is `none`, or one that must be found out.
 
 The program is the real one but for its radio: links go to a Unix socket, behind which the locks
 live on (tests/gateway/street.py). A frame there is two bytes of length and the fragment; the first
@@ -24,7 +24,9 @@ from typing import NoReturn
 
 from gateway import app
 from gateway.links import Listener
+from gateway.machine import StoredEvent
 from gateway.machine.values import CLOSED, LOST, OUT_OF_RANGE
+from gateway.store import SqliteStore
 from kannuki.cli import main
 
 MAX_FRAGMENT = 244
@@ -39,6 +41,19 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
 
 def frame(fragment: bytes) -> bytes:
     return struct.pack(">H", len(fragment)) + fragment
+
+
+class StoresLate(SqliteStore):
+    """A classic mistake: the position moves at once, the event is stored with the next."""
+
+    _late: StoredEvent | None = None
+
+    def put_event(self, event: StoredEvent, lock: str, journal_epoch: int, next_seq: int) -> None:
+        late, self._late = self._late, event
+        super().put_event(late or event, lock, journal_epoch, next_seq)
+
+
+MISTAKES: dict[str, type[SqliteStore]] = {"none": SqliteStore, "stores_late": StoresLate}
 
 
 class SocketLinks:
@@ -126,4 +141,5 @@ def serve(socket_path: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2:])
+    app.SqliteStore = MISTAKES[sys.argv[1]]
+    serve(sys.argv[2], sys.argv[3:])

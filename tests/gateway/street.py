@@ -293,11 +293,11 @@ class Street:
 class Lives:
     """The gateway program, started and killed."""
 
-    def __init__(self, street: Street, log: Path) -> None:
+    def __init__(self, street: Street, log: Path, mistake: str) -> None:
         self._street = street
         with log.open("ab") as file:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "tests.gateway.lives", str(street.socket)]
+                [sys.executable, "-m", "tests.gateway.lives", mistake, str(street.socket)]
                 + street.arguments(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -339,8 +339,10 @@ class Lives:
 
 
 @asynccontextmanager
-async def open_street(folder: Path, seed: int) -> AsyncIterator[tuple[Street, Lives]]:
-    """Everything but the gateway runs."""
+async def open_street(
+    folder: Path, seed: int, mistake: str = "none"
+) -> AsyncIterator[tuple[Street, Lives]]:
+    """Everything but the gateway runs. `mistake`: one of tests/gateway/lives.py, to be found."""
     with open_town(folder, hung=0) as town, contextlib.ExitStack() as stack:
         street = Street(town, folder, random.Random(seed))
         files = BrokerFiles(folder / "broker", street.port)
@@ -349,7 +351,7 @@ async def open_street(folder: Path, seed: int) -> AsyncIterator[tuple[Street, Li
         stack.callback(broker.wait)
         stack.callback(broker.kill)
         server = await asyncio.start_unix_server(street.accept, street.socket)
-        lives = Lives(street, folder / "gateway.log")
+        lives = Lives(street, folder / "gateway.log", mistake)
         work: list[Callable[[], Awaitable[None]]] = [street.pass_time, street.worker.run]
         async with server, _running(work):
             try:
@@ -380,9 +382,9 @@ async def people(street: Street) -> AsyncIterator[None]:
         yield
 
 
-async def settle(street: Street) -> None:
+async def settle(street: Street, within_s: float = SOON_S) -> None:
     """Until everything is where it belongs, or for long enough."""
-    ends_at = time.monotonic() + SOON_S
+    ends_at = time.monotonic() + within_s
     while time.monotonic() < ends_at:
         await asyncio.sleep(0.2)
         shut = all(door.is_shut for door in street.doors.values())

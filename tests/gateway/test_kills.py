@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kannuki.soak import write_figures
-from tests.gateway.street import Lives, figures, open_street, people, settle
+from tests.gateway.street import SOON_S, Lives, figures, open_street, people, settle
 
 KILLS, MANY_KILLS = 24, 1000
 LONGEST_LIFE_S = 0.9
@@ -28,12 +28,14 @@ async def kill_often(lives: Lives, chance: random.Random, times: int) -> None:
         await lives.kill()
 
 
-async def killed(folder: Path, seed: int, times: int) -> dict[str, Any]:
-    async with open_street(folder, seed) as (street, lives):
+async def killed(
+    folder: Path, seed: int, times: int, mistake: str = "none", within_s: float = SOON_S
+) -> dict[str, Any]:
+    async with open_street(folder, seed, mistake) as (street, lives):
         async with people(street):
             await kill_often(lives, random.Random(seed), times)
         await lives.start()
-        await settle(street)
+        await settle(street, within_s)
         return figures(street)
 
 
@@ -47,6 +49,12 @@ def assert_nothing_lost_or_done_twice(found: dict[str, Any]) -> None:
 @pytest.mark.slow
 async def test_a_gateway_killed_at_random_points_loses_nothing_and_does_nothing_twice(tmp_path):
     assert_nothing_lost_or_done_twice(await killed(tmp_path, 1, KILLS))
+
+
+@pytest.mark.slow
+async def test_a_store_that_stores_an_event_late_is_found_out_by_kills(tmp_path):
+    found = await killed(tmp_path, 1, 12, "stores_late", within_s=4.0)
+    assert found["lost"] > 0
 
 
 async def hour(folder: Path, seed: int, seconds: float) -> tuple[dict[str, Any], list[int]]:
