@@ -16,11 +16,9 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cloud import documents, fleet, receipts, timesource, vigil, witness
-from cloud.alarms import raise_alarm, raise_seldom
-from cloud import ahead, documents, fleet, receipts, timesource
+from cloud import ahead, documents, fleet, receipts, timesource, vigil, witness
 from cloud.ahead import DueToken
-from cloud.alarms import raise_alarm
+from cloud.alarms import raise_alarm, raise_seldom
 from cloud.audit import take_parcel
 from cloud.documents import DueDocument
 from cloud.fleet import DueList
@@ -39,8 +37,8 @@ from kannuki.messages import (
     StatusPut,
     TimeAnswer,
     TimeRequest,
-    correlation_of,
     TokenPut,
+    correlation_of,
     decode,
     encode,
     split_topic,
