@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from tests.gateway.brokerkit.brokers import new_key
 NOW = 1_800_000_000
 TOWN = "misaki"
 WISHES = Wishes(hosts=["127.0.0.1"], gateways={"gw-1": ["lockaaaa"], "gw-2": ["lockbbbb"]})
+
+
+@pytest.fixture(autouse=True)
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of small files: the order of writes is looked at, not the disk (test_files.py)."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
 @pytest.fixture
