@@ -149,6 +149,7 @@ class Kit:
                 raise InputError(text, f"kannuki gateway broker renew {town} {name}")
             if role_of(name) == "gateway" and name not in known.gateways:
                 known.gateways[name] = []
+                _check_locks(known)
                 done.notes.append(f"no gateway file names {name} yet: it speaks for itself alone")
             key = _signed(authority.request_key, request, f"{town}.{name}") if request else None
             self._issue_client(ca, known, name, key, days, done)
@@ -597,12 +598,20 @@ def _take_gateways(known: Register, gateways: Mapping[str, Sequence[str]], done:
             raise InputError(f"a gateway cannot be called '{name}'", "that name means another role")
         known.gateways[name] = sorted(set(locks))
         known.gone.pop(name, None)
-    for name, locks in known.gateways.items():
-        shared = sorted({lock for other in gateways if other != name for lock in gateways[other]})
-        double = [lock for lock in locks if lock in shared]
-        if double and name not in gateways:
-            told = f"{', '.join(double)} stays {name}'s as well"
-            done.notes.append(f"{told}: if it is no more, give the new file of {name} too")
+    _check_locks(known)
+    for name in sorted(known.gateways.keys() - gateways.keys()):
+        told = {lock for locks in gateways.values() for lock in locks}
+        double = [lock for lock in known.gateways[name] if lock in told]
+        if double:
+            stays = f"{', '.join(double)} stays {name}'s as well"
+            done.notes.append(f"{stays}: if it is no more, give the new file of {name} too")
+
+
+def _check_locks(known: Register) -> None:
+    """Gateways and locks share one level of topics."""
+    locks = {lock for had in known.gateways.values() for lock in had}
+    for name in sorted(locks & known.gateways.keys()):
+        raise InputError(f"'{name}' is a gateway and a lock", "give the gateway another name")
 
 
 def _to_revoke(known: Register, name: str, old_only: bool) -> list[Issued]:

@@ -120,6 +120,12 @@ def test_a_lock_that_two_gateways_have_is_told(folder: Path) -> None:
     assert [note for note in done.notes if "gw-1" in note and "lockaaaa" in note]
 
 
+def test_a_gateway_named_like_a_lock_would_speak_for_it_and_is_refused(folder: Path) -> None:
+    set_up(folder)
+    with pytest.raises(InputError, match="a gateway and a lock"):
+        set_up(folder, Wishes(gateways={"lockbbbb": []}))
+
+
 def test_every_town_has_an_authority_and_a_port_of_its_own(folder: Path) -> None:
     set_up(folder)
     done = kit_at(folder).set_up("kanata", Wishes(), ["localhost"])
