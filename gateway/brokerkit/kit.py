@@ -273,6 +273,8 @@ class Kit:
             known.port = wishes.port
         if wishes.address is not None:
             known.address = wishes.address
+        for host in known.hosts:
+            _signed(authority.host_name, host)
         for other in self._registers():
             if other.town != town and other.port == known.port:
                 text = f"port {known.port} is {other.town}'s"
@@ -337,6 +339,9 @@ class Kit:
         serving = self._serving_dir(known.town)
         files.make_folder(serving.parent, 0o755)
         files.make_folder(serving, 0o750 if reader.gid is not None else 0o700, None, reader.gid)
+        key = self._key_path(known.town, SERVER_NAME)
+        if key.exists():  # the broker may run as another user now
+            files.write(key, key.read_bytes(), reader.secret_mode, reader.gid)
         held = self._held(known, SERVER_NAME)
         fresh = held is not None and _ends(held) > self._now + RENEW_WITHIN_DAYS * DAY_S
         if held is None or not fresh or authority.hosts_of(held) != known.hosts:
@@ -597,7 +602,8 @@ def _take_gateways(known: Register, gateways: Mapping[str, Sequence[str]], done:
         if role_of(name) != "gateway":
             raise InputError(f"a gateway cannot be called '{name}'", "that name means another role")
         known.gateways[name] = sorted(set(locks))
-        known.gone.pop(name, None)
+        if known.gone.pop(name, None) is not None:
+            done.notes.append(f"{name} was revoked, and is given again with a new key")
     _check_locks(known)
     for name in sorted(known.gateways.keys() - gateways.keys()):
         told = {lock for locks in gateways.values() for lock in locks}
