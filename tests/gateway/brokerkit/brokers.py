@@ -33,7 +33,7 @@ def kit_of(folder: Path, now: int | None = None) -> Kit:
 
 
 class Broker:
-    """A folder that the broker's user can enter (so not in a private TMPDIR), and Mosquitto on it."""
+    """A folder that the broker's user can enter (no private TMPDIR), and Mosquitto on it."""
 
     def __init__(self, towns: Sequence[str] = ("misaki", "kanata")) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="kannuki-broker-", dir="/tmp"))
