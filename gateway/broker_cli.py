@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.brokerkit.kit import Kit, Outcome
 
 LEAF_DAYS = 6 * 365
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 SYSTEM_DIR = Path("/etc/kannuki/broker")
 
 
@@ -322,7 +323,9 @@ def _to_type(kit: Kit, done: Outcome) -> list[str]:
     if done.action == "start":
         return [f"start it: {start}"]
     if done.action == "restart":
-        return [f'restart it: kill "$(cat {kit.pid_file()})"; {start}']
+        stop = f'kill "$(cat {kit.pid_file()})"; sleep 1'  # or its ports are still taken
+        again = "systemctl restart mosquitto" if SYSTEMD.exists() else f"{stop}; {start} -d"
+        return [f"restart it: {again}"]
     return []
 
 

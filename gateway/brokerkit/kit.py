@@ -149,6 +149,7 @@ class Kit:
                 raise InputError(text, f"kannuki gateway broker renew {town} {name}")
             if role_of(name) == "gateway" and name not in known.gateways:
                 known.gateways[name] = []
+                _check_locks(known)
                 done.notes.append(f"no gateway file names {name} yet: it speaks for itself alone")
             key = _signed(authority.request_key, request, f"{town}.{name}") if request else None
             self._issue_client(ca, known, name, key, days, done)
@@ -272,6 +273,8 @@ class Kit:
             known.port = wishes.port
         if wishes.address is not None:
             known.address = wishes.address
+        for host in known.hosts:
+            _signed(authority.host_name, host)
         for other in self._registers():
             if other.town != town and other.port == known.port:
                 text = f"port {known.port} is {other.town}'s"
@@ -336,6 +339,9 @@ class Kit:
         serving = self._serving_dir(known.town)
         files.make_folder(serving.parent, 0o755)
         files.make_folder(serving, 0o750 if reader.gid is not None else 0o700, None, reader.gid)
+        key = self._key_path(known.town, SERVER_NAME)
+        if key.exists():  # the broker may run as another user now
+            files.write(key, key.read_bytes(), reader.secret_mode, reader.gid)
         held = self._held(known, SERVER_NAME)
         fresh = held is not None and _ends(held) > self._now + RENEW_WITHIN_DAYS * DAY_S
         if held is None or not fresh or authority.hosts_of(held) != known.hosts:
@@ -596,13 +602,22 @@ def _take_gateways(known: Register, gateways: Mapping[str, Sequence[str]], done:
         if role_of(name) != "gateway":
             raise InputError(f"a gateway cannot be called '{name}'", "that name means another role")
         known.gateways[name] = sorted(set(locks))
-        known.gone.pop(name, None)
-    for name, locks in known.gateways.items():
-        shared = sorted({lock for other in gateways if other != name for lock in gateways[other]})
-        double = [lock for lock in locks if lock in shared]
-        if double and name not in gateways:
-            told = f"{', '.join(double)} stays {name}'s as well"
-            done.notes.append(f"{told}: if it is no more, give the new file of {name} too")
+        if known.gone.pop(name, None) is not None:
+            done.notes.append(f"{name} was revoked, and is given again with a new key")
+    _check_locks(known)
+    for name in sorted(known.gateways.keys() - gateways.keys()):
+        told = {lock for locks in gateways.values() for lock in locks}
+        double = [lock for lock in known.gateways[name] if lock in told]
+        if double:
+            stays = f"{', '.join(double)} stays {name}'s as well"
+            done.notes.append(f"{stays}: if it is no more, give the new file of {name} too")
+
+
+def _check_locks(known: Register) -> None:
+    """Gateways and locks share one level of topics."""
+    locks = {lock for had in known.gateways.values() for lock in had}
+    for name in sorted(locks & known.gateways.keys()):
+        raise InputError(f"'{name}' is a gateway and a lock", "give the gateway another name")
 
 
 def _to_revoke(known: Register, name: str, old_only: bool) -> list[Issued]:

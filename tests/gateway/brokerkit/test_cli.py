@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import broker_cli
 from kannuki.cli import run
 from kannuki.enrolment import GatewayFile, LockCredential, write_file
 
@@ -69,11 +70,26 @@ def test_the_life_of_a_gateways_certificate(
     assert kannuki("broker", "renew", "misaki", "gw-1", *here) == 0
     assert kannuki("broker", "revoke", "misaki", "gw-1", "--old", *here) == 0
     assert kannuki("broker", "revoke", "misaki", "gw-1", *here) == 0
-    assert "restart it: kill" in capsys.readouterr().out
+    assert "restart it: " in capsys.readouterr().out
     assert kannuki("broker", "list", "misaki", *here, "--json") == 0
     rows = told(capsys)["certificates"]
     assert isinstance(rows, list)
     assert [row["state"] for row in rows if row["name"] == "gw-1"] == ["revoked", "revoked"]
+
+
+@pytest.mark.parametrize(("has_systemd", "line"), [(True, "systemctl restart"), (False, "kill ")])
+def test_the_line_to_type_is_one_that_works_here(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    has_systemd: bool,
+    line: str,
+) -> None:
+    monkeypatch.setattr(broker_cli, "SYSTEMD", tmp_path if has_systemd else tmp_path / "none")
+    assert kannuki("broker-config", "misaki", "--dir", folder) == 0
+    assert kannuki("broker-config", "kanata", "--dir", folder) == 0
+    assert f"restart it: {line}" in capsys.readouterr().out
 
 
 def test_list_fails_when_something_ends_soon(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import random
 from pathlib import Path
 
@@ -18,6 +20,12 @@ from tests.gateway.brokerkit.brokers import new_key
 NOW = 1_800_000_000
 TOWN = "misaki"
 WISHES = Wishes(hosts=["127.0.0.1"], gateways={"gw-1": ["lockaaaa"], "gw-2": ["lockbbbb"]})
+
+
+@pytest.fixture(autouse=True)
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of small files: the order of writes is looked at, not the disk (test_files.py)."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
 
 
 @pytest.fixture
@@ -113,6 +121,12 @@ def test_a_lock_that_two_gateways_have_is_told(folder: Path) -> None:
     assert [note for note in done.notes if "gw-1" in note and "lockaaaa" in note]
 
 
+def test_a_gateway_named_like_a_lock_would_speak_for_it_and_is_refused(folder: Path) -> None:
+    set_up(folder)
+    with pytest.raises(InputError, match="a gateway and a lock"):
+        set_up(folder, Wishes(gateways={"lockbbbb": []}))
+
+
 def test_every_town_has_an_authority_and_a_port_of_its_own(folder: Path) -> None:
     set_up(folder)
     done = kit_at(folder).set_up("kanata", Wishes(), ["localhost"])
@@ -142,6 +156,40 @@ def test_another_host_is_a_new_certificate_for_the_broker_and_the_same_key(folde
     done = set_up(folder, Wishes(hosts=["127.0.0.1", "mqtt.example"]))
     assert [one.name for one in done.issued] == ["broker"]
     assert (folder / "towns/misaki/broker.key").read_bytes() == key
+
+
+def test_a_host_that_is_none_leaves_what_was_there(folder: Path) -> None:
+    set_up(folder)
+    before = everything(folder)
+    with pytest.raises(InputError, match="neither a host name"):
+        set_up(folder, Wishes(hosts=["*.example"]))
+    assert everything(folder) == before
+    assert set_up(folder, Wishes()).action == "nothing"
+
+
+def test_a_revoked_gateway_that_is_given_again_is_told(folder: Path) -> None:
+    set_up(folder)
+    kit_at(folder).revoke(TOWN, "gw-1", False)
+    done = set_up(folder)
+    assert [note for note in done.notes if "gw-1 was revoked" in note]
+
+
+def test_the_key_of_the_broker_follows_its_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up(folder, Wishes(user=_me()))
+    key = folder / "towns" / TOWN / "broker.key"
+    content = key.read_bytes()
+    assert key.stat().st_mode & 0o777 == 0o600
+    other = files.Reader("other", os.getuid(), os.getgid())
+    monkeypatch.setattr(files, "reader_of", lambda _name: other)
+    set_up(folder, Wishes())
+    assert key.stat().st_mode & 0o777 == 0o640
+    assert key.read_bytes() == content
+
+
+def _me() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 @pytest.mark.parametrize("town", ["", "Misaki", "mi/saki", "..", "misaki\n", "+", "t" * 33])

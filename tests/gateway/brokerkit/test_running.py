@@ -10,7 +10,7 @@ import pytest
 
 from kannuki.messages import MAX_PAYLOAD_BYTES, topic
 from tests.gateway.brokerkit.brokers import Broker
-from tests.gateway.brokerkit.wire import Wire
+from tests.gateway.brokerkit.wire import NOT_AUTHORISED, Wire
 
 pytestmark = pytest.mark.slow
 COMMAND = topic("misaki", "gw-1", "command")
@@ -56,6 +56,29 @@ async def test_a_retained_state_survives_a_restart(broker: Broker) -> None:
     await cloud.subscribe(address)
     assert (await cloud.hear(b"as it is")).retain
     await cloud.leave()
+
+
+async def test_neighbours_hear_and_say_nothing_of_each_other_with_one_town_either(
+    broker: Broker,
+) -> None:
+    """Its configuration differs in a line (per_listener_settings)."""
+    intruder = await broker.open("misaki", "gw-1", client_id="misaki.gw-2")
+    await intruder.subscribe("#", "$SYS/#", "$share/x/#")
+    neighbour = await broker.open("misaki", "gw-2")
+    cloud = await broker.open("misaki", "cloud")
+    await neighbour.subscribe(topic("misaki", "gw-2", "command"))
+    await cloud.subscribe("#")
+    assert await cloud.publish(topic("misaki", "gw-2", "command"), b"for gw-2") == 0
+    assert await neighbour.publish(topic("misaki", "gw-2", "event"), b"of gw-2") == 0
+    await neighbour.hear(b"for gw-2")
+    await cloud.hear(b"of gw-2")
+    forged = await intruder.publish(topic("misaki", "gw-2", "event"), b"FORGED", retain=True)
+    await intruder.fence()
+    await cloud.fence()
+    assert (forged, intruder.foreign()) == (NOT_AUTHORISED, 0)
+    assert all(said.payload != b"FORGED" for said in cloud.came)
+    for wire in (intruder, neighbour, cloud):
+        await wire.leave()
 
 
 async def test_the_largest_message_of_ours_passes(broker: Broker) -> None:
