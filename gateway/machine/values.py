@@ -14,6 +14,7 @@ from kannuki.messages import Message
 
 # Why a link is down, as an adapter says it.
 OUT_OF_RANGE = "out of range"  # not seen advertising
+NO_RADIO = "no radio"  # this computer's own trouble: no adapter, or no Bluetooth service
 CONNECT_FAILED = "connect failed"
 LOST = "lost"  # a link that was up went down by itself
 CLOSED = "closed"  # on our own Disconnect
