@@ -57,6 +57,10 @@ class Outbox:
         """Nothing is sent until it is back."""
         self._online = False
 
+    def receiver_speaks(self) -> None:
+        """It says something, whatever it is: if it was away, it is worth a try now."""
+        self._silent_rounds = min(self._silent_rounds, 1)
+
     def acknowledged(self, ids: list[str]) -> None:
         """The receiver has committed these."""
         self._store.forget_events(ids)

@@ -104,6 +104,19 @@ def test_a_receiver_that_comes_back_after_days_gets_everything_in_order(town):
     assert town.store.waiting_events() == 0
 
 
+def test_a_receiver_that_says_anything_after_a_long_silence_is_tried_at_once(town):
+    town.is_there = False
+    town.put(*range(1, 31))
+    town.run(3600 + 2)
+    town.run(town.sent[-1][0] + AFTER_S + 1 - town.at)
+    tries = len(town.sent)
+    town.outbox.receiver_speaks()
+    town.is_there = True
+    town.run(1)
+    assert len(town.sent) > tries
+    assert town.taken == names(*range(1, 31))
+
+
 def test_a_slow_receiver_is_not_sent_anything_twice(town):
     """One answer every four seconds: a window takes it half a minute."""
     town.put(*range(1, 31))
