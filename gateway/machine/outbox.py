@@ -1,8 +1,10 @@
 """Which events of the outbox are on their way, and which are sent again.
 
 Decides pace and order; keeps nothing (gateway/machine/ports.Store does). Events go out oldest
-first, at most a window of them unacknowledged. What follows when an acknowledgement does not come
-depends on what else is heard:
+first, at most a window of them unacknowledged. The window begins small, on each connection, and
+grows with every acknowledgement: a gateway or a line that comes and goes does not bury a slow town
+under the same events. What follows when an acknowledgement does not come depends on what else is
+heard:
 
 - Nothing at all: the receiver is away. We go back to the oldest and send that one alone, less and
   less often, until it is acknowledged; then the window opens again. Days without a receiver cost
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 from gateway.machine.ports import StorageError, Store, StoredEvent
 from gateway.machine.values import Settings
 
+FIRST_WINDOW = 4
 PATIENT_ROUNDS = 4  # without an answer, before it is asked less often and the newest goes along
 NEWEST_EVERY = 20  # rounds, from then on
 SLOWEST = 6  # times resend_after_s: how long to wait between tries at a receiver that is away
@@ -69,6 +72,7 @@ class Outbox:
         for event_id in ids:
             sent = self._flight.pop(event_id, None)
             if sent is not None:
+                self._window = min(self._window + 1, self._settings.outbox_window)
                 self._answered = max(self._answered, sent.order)
                 self._has_news = True
 
@@ -111,6 +115,7 @@ class Outbox:
     def _begin(self) -> None:
         self._flight: dict[str, _Sent] = {}  # in the order of sending
         self._lost: list[int] = []  # numbers of events to send again at once
+        self._window = min(FIRST_WINDOW, self._settings.outbox_window)
         self._cursor = 0  # read up to here
         self._floor = 0  # whatever is left up to here was passed over in this pass
         self._known = 0  # and up to here in one before
@@ -148,6 +153,7 @@ class Outbox:
             if not sent.again:
                 break
             self._floor = max(self._floor, sent.number)  # back to the oldest that may be taken
+        self._window = min(FIRST_WINDOW, self._settings.outbox_window)
         self._flight.clear()
         self._lost.clear()
         self._cursor = self._floor
@@ -174,8 +180,7 @@ class Outbox:
     # --- what is sent ---
 
     def _room(self) -> int:
-        window = 1 if self._silent_rounds else self._settings.outbox_window
-        return window - len(self._flight)
+        return (1 if self._silent_rounds else self._window) - len(self._flight)
 
     def _send_lost(self, at: float) -> list[StoredEvent]:
         """What was overtaken, once more."""
