@@ -71,13 +71,18 @@ class Message(BaseModel):
 
 
 class GatewayState(Message):
-    """A gateway is there, or (as its will) is gone."""
+    """A gateway is there, or (as its will) is gone; it says so again every `beats_every_s`.
+
+    A broker that is killed may forget a will, or restore a state that was overtaken: who hears
+    nothing for a while takes a gateway that beats for gone. 0: it does not beat.
+    """
 
     kind: Literal["gateway"] = "gateway"
     online: bool
     version: str = ""
     started_at: UnixSeconds = 0
     waiting_events: int = 0
+    beats_every_s: int = Field(default=0, ge=0, le=3600)
 
 
 class LockState(Message):
