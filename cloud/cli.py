@@ -28,6 +28,7 @@ from cloud.people.cli import list_actions, sign_in_key, staff
 from cloud.race import race
 from cloud.serve import serve
 from cloud.sticker_cli import door_sticker
+from cloud.vault_cli import serve_vault
 from kannuki.enrolment import EnrolmentFile, FileError, read_file, write_file
 from kannuki.errors import EXIT_FAILED, EXIT_OK, InputError
 from kannuki.settings import write_secret_file
@@ -285,6 +286,7 @@ def _tell(as_json: bool, answer: Any, text: str) -> None:
 
 
 cloud.add_command(serve)
+cloud.add_command(serve_vault)
 cloud.add_command(race)
 cloud.add_command(policy)
 cloud.add_command(facility)

@@ -37,6 +37,11 @@ _OPTIONS = (
         default="http://127.0.0.1:8080/key",
         help="Where key links lead, https://host/ of its own; the secret follows behind #.",
     ),
+    click.option(
+        "--vault-socket",
+        type=FILE,
+        help="Ask a vault that runs as `cloud vault`, instead of reading its keys.",
+    ),
 )
 
 
@@ -51,12 +56,13 @@ def town_options(command: Callable[..., Any]) -> Callable[..., Any]:
         town: str,
         clock_offset_s: int,
         key_page_url: str,
+        vault_socket: Path | None,
         **kwargs: Any,
     ) -> Any:
         clock = system_clock(clock_offset_s)
         db = open_database(database, town, now=clock())
         try:
-            service = open_service(town, db, keys_dir, clock, key_page_url)
+            service = open_service(town, db, keys_dir, clock, key_page_url, vault_socket)
             return command(*args, service=service, **kwargs)
         except Problem as problem:
             raise as_failure(problem) from None

@@ -58,6 +58,7 @@ STATUS: dict[str, int] = {
     "METHOD": 405,
     "TOO_MANY": 429,
     "TOWN_BUSY": 503,
+    "VAULT_AWAY": 503,
     "OTHER_ORIGIN": 403,
     "NOT_JSON": 415,
     "FORBIDDEN": 403,

@@ -68,6 +68,7 @@ class FurtherTown(BaseModel):
 
     name: str = ""
     keys_dir: Path
+    vault_socket: Path | None = None
     staff_secret_file: Path
     key_page_url: str = Field(min_length=1)
     book_url: str = ""
@@ -108,7 +109,12 @@ def _open(town: str, told: FurtherTown, first: ServedTown, folder: Path) -> Serv
             f"the database has no town '{town}'", f"add it: kannuki cloud add-town {town}"
         )
     opened = open_service(
-        town, whole.of(town), folder / told.keys_dir, first.service.clock, told.key_page_url
+        town,
+        whole.of(town),
+        folder / told.keys_dir,
+        first.service.clock,
+        told.key_page_url,
+        _in(folder, told.vault_socket),
     )
     mailer = _mailer(first.mailer, told.mail_from)
     return ServedTown(

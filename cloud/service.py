@@ -18,6 +18,7 @@ from cloud.keysets import SignedKeyset
 from cloud.ports import DocumentSigner, Issuer, ProofKeys
 from cloud.signers import Signers
 from cloud.vault import open_vault
+from cloud.vault_socket import open_remote_vault
 from kannuki.errors import InputError
 
 TIME_ERROR_S = 2
@@ -48,9 +49,18 @@ class TownService:
 
 
 def open_service(
-    town: str, database: TownDatabase, keys_dir: Path, clock: Clock, key_page_url: str
+    town: str,
+    database: TownDatabase,
+    keys_dir: Path,
+    clock: Clock,
+    key_page_url: str,
+    vault_socket: Path | None = None,
 ) -> TownService:
-    """The service of `town` with the keys and the keyset in `keys_dir`. Raises InputError."""
+    """The service of `town` with the keys and the keyset in `keys_dir`. Raises InputError.
+
+    With `vault_socket` the vault is another process, and its keys need not be (and for a town
+    should not be) in `keys_dir`.
+    """
     random_bytes = secrets.token_bytes
     keyset = _open_keyset(keys_dir, town)
     return TownService(
@@ -68,10 +78,15 @@ def open_service(
         gateway_issuer=open_issuer(keys_dir, random_bytes, "gateway-issuer"),
         staff_issuer=open_issuer(keys_dir, random_bytes, "staff-issuer"),
         time_signer=open_signer(keys_dir, "time"),
-        vault=open_vault(keys_dir, town, keyset.keyset.vaults),
+        vault=_vault(keys_dir, town, keyset, vault_socket),
         keyset=keyset,
         key_page_url=key_page_url,
     )
+
+
+def _vault(keys_dir: Path, town: str, keyset: SignedKeyset, path: Path | None) -> ProofKeys:
+    vaults = keyset.keyset.vaults
+    return open_remote_vault(path, town, vaults) if path else open_vault(keys_dir, town, vaults)
 
 
 def _open_keyset(keys_dir: Path, town: str) -> SignedKeyset:
