@@ -101,7 +101,7 @@ class App:
         self._on_ready: Callable[[], None] | None = on_ready
         self._inputs: asyncio.Queue[Callable[[Now], None]] = asyncio.Queue()
         self._publisher = Publisher()
-        self._links = BleakLinks(self, random.random)
+        self._links = BleakLinks(self, random.random, on_listening=self._listening)
         self._place_changed = asyncio.Event()
         self._machine = Gateway(
             place.gateway_id,
@@ -191,6 +191,10 @@ class App:
     def sighted(self, lock: str) -> None:
         """A lock advertises."""
         self._inputs.put_nowait(lambda now: self._machine.sighted(lock, now))
+
+    def _listening(self, is_on: bool) -> None:
+        """The scanner begins or ceases to hear locks."""
+        self._inputs.put_nowait(lambda now: self._machine.listening(is_on, now))
 
     # --- the broker ---
 

@@ -97,7 +97,7 @@ class Herald:
     def answer(self, device: str, result: CommandResult, within_s: float = RESULT_KEEPS_S) -> None:
         """Answers a command; nobody waits for it longer than `within_s`."""
         expiry_s = max(1.0, min(within_s, RESULT_KEEPS_S))
-        payload = messages.encode(result)
+        payload = messages.encode(result.model_copy(update={"gateway": self._gateway_id}))
         self._actions.append(Publish("response", device, payload, expiry_s=expiry_s))
 
     def send(self, events: Iterable[StoredEvent]) -> None:
@@ -112,7 +112,8 @@ class Herald:
 
     def _publish_state(self, lock: str, state: LockState) -> None:
         if self._online:
-            self._retain(lock, messages.encode(state))
+            signed = state.model_copy(update={"gateway": self._gateway_id})
+            self._retain(lock, messages.encode(signed))
 
     def _retain(self, device: str, payload: bytes) -> None:
         self._actions.append(Publish("state", device, payload, retain=True))

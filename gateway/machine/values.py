@@ -14,6 +14,7 @@ from kannuki.messages import Message
 
 # Why a link is down, as an adapter says it.
 OUT_OF_RANGE = "out of range"  # not seen advertising
+NO_RADIO = "no radio"  # this computer's own trouble: no adapter, or no Bluetooth service
 CONNECT_FAILED = "connect failed"
 LOST = "lost"  # a link that was up went down by itself
 CLOSED = "closed"  # on our own Disconnect
@@ -52,6 +53,10 @@ class Settings:
     first_retry_s: float = 2.0
     max_retry_s: float = 300.0
     unreachable_after: int = 3  # tries in a row
+    quick_s: float = 8.0  # a visit that takes longer gives way when others wait
+    silent_after_s: float = 20.0  # a lock not heard for so long is looked for (scans last 15 s)
+    gone_after_s: float = 40.0  # and after so long is told to be out of reach
+    listen_at_least_s: float = 5.0  # of which somebody must have listened: 50 advertisements
     connect_within_s: float = 25.0
     hang_up_within_s: float = 10.0
     round_within_s: float = 30.0  # one housekeeping visit; the rest waits for the next

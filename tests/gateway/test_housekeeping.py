@@ -274,7 +274,7 @@ def test_all_locks_get_their_turn_when_links_are_few(world):
     w.run(300)
     visits = [len(w.states(lock)) for lock in locks]
     assert min(visits) > 10
-    assert max(visits) - min(visits) <= 2
+    assert max(visits) <= 1.1 * min(visits)
     assert w.most_links == 2
 
 

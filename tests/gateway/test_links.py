@@ -161,7 +161,7 @@ async def test_without_any_bluetooth_a_connect_fails_and_nothing_breaks(tmp_path
     links = BleakLinks(heard, lambda: 0.5, find_within_s=3.0)
     scanning = asyncio.create_task(links.run())
     links.connect(LOCK_A, urgent=True)
-    assert await heard.until("down") == ("down", LOCK_A, v.OUT_OF_RANGE)
+    assert await heard.until("down") == ("down", LOCK_A, v.NO_RADIO)
     assert not scanning.done()
     scanning.cancel()
     await asyncio.wait({scanning})
