@@ -30,9 +30,22 @@ def own_log_handlers() -> Iterator[None]:
     root.setLevel(level)
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through it after each test took longer than the tests."""
+    _set_aside()
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item) -> None:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Collect what an event loop left, while its test is still the one that is running."""
     function = getattr(item, "function", None)
     if inspect.iscoroutinefunction(function) or _LOOPS_IN_FIXTURES in item.path.parts:
         gc.collect()
+    if nextitem is None or nextitem.path != item.path:
+        _set_aside()
+
+
+def _set_aside() -> None:
+    """Takes what is alive now (modules, caches) out of later collections."""
+    gc.collect()
+    gc.freeze()

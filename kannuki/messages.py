@@ -79,6 +79,7 @@ class GatewayState(Message):
     version: str = ""
     started_at: UnixSeconds = 0
     waiting_events: int = 0
+    outbox_full: bool = False  # its disk is: records stay in the locks until there is room
 
 
 class LockState(Message):

@@ -136,6 +136,7 @@ class Gateway:
             self.counters.add("garbage_commands")
             return
         self.counters.add("commands")
+        self._outbox.receiver_speaks()
         if isinstance(command, EventAck):
             self._on_ack(command)
         elif isinstance(command, TimeAnswer):

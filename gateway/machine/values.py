@@ -68,6 +68,7 @@ class Settings:
     relay_connect_tries: int = 3
     resend_after_s: float = 5.0  # a receiver that connects after us missed the first sending
     outbox_window: int = 50  # events on their way at once
+    disk_reserve_bytes: int = 64 << 20  # with less left on the disk, records stay in their locks
     max_records: int = 24  # 24 of 112 bytes fit one message
     status_piece_bytes: int = 1024  # of a status list; a lock holds one piece in memory
     time_doubt_s: float = 10.0  # a lock in more doubt about the time is brought a signed answer

@@ -30,7 +30,7 @@ ENCODINGS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDED, st.integers(0, 7), st.integers(0, 7))
 def test_verdict_on_keys_and_points_of_mixed_order_is_libsodiums(
     draw: random.Random, of_key: int, of_r: int
@@ -39,7 +39,7 @@ def test_verdict_on_keys_and_points_of_mixed_order_is_libsodiums(
     assert ed25519.verify(*case) == libsodium(*case)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(SEEDED, st.integers(0, 7), st.integers(0, 511))
 def test_good_signatures_are_accepted_and_changed_ones_are_not(
     draw: random.Random, of_key: int, bit: int

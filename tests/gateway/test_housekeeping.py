@@ -73,6 +73,7 @@ def test_only_new_records_are_fetched_after_a_restart(world):
 
 def test_a_lock_with_a_new_journal_is_read_from_its_oldest_record(world):
     w = world([LOCK_A])
+    w.town_commits = lambda _event: True
     w.locks[LOCK_A].happen(times=5)
     w.broker_up()
     w.run(5)
@@ -136,9 +137,11 @@ def test_an_event_that_nobody_acknowledges_holds_up_no_other(world):
     w.broker_up()
     w.run(3)
     w.locks[LOCK_A].happen(times=4)
+    stuck = {event.id for event in w.events()}
+    w.town_commits = lambda event: event.id not in stuck
     w.run(200)
     assert len(w.records_home(LOCK_A)) == 7
-    assert w.store.waiting_events() == 7
+    assert w.store.waiting_events() == 3
 
 
 def test_a_status_list_is_carried_at_once_and_answered_when_the_lock_holds_it(world):

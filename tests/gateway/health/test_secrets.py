@@ -157,6 +157,7 @@ async def test_openings_relays_and_faults_leave_no_secret_behind(
         async with running(app):
             counters = app._machine.counters
             await until(lambda: counters["visits_finished"] >= 2)
+            await until(lambda: app._machine.survey().is_online)
             heard = await town.open_door(LOCK_A, residents[LOCK_A], "resident-a")
             assert holder.OUTCOME in heard
             await town.open_door(LOCK_B, residents[LOCK_B], "resident-b")
