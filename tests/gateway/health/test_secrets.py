@@ -58,6 +58,8 @@ def spellings(secret: bytes) -> Iterator[bytes]:
     """How a secret may show: whole, or as the middle of something longer that was encoded."""
     yield secret
     yield repr(secret)[2:-1].encode()
+    yield json.dumps(repr(secret)[2:-1])[1:-1].encode()
+    yield json.dumps(secret.decode("latin1"))[1:-1].encode()
     yield secret.hex().encode()
     yield secret.hex().upper().encode()
     for skipped in range(3):
