@@ -31,15 +31,10 @@ async def building(tmp_path: Path) -> AsyncIterator[Building]:
 
 async def check(building: Building, listen_s: float) -> tuple[int, dict[str, dict[str, Any]]]:
     """Its exit code, and its findings by lock or name."""
-    data_dir = str(building.folder / "data")
+    data_dir = building.folder / "data"
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "kannuki", "gateway", "check", "--json"),
-        *(
-            "--gateway-file",
-            str(building.gateway_file),
-            "--data-dir",
-            str(building.folder / "data"),
-        ),
+        *("--gateway-file", str(building.gateway_file), "--data-dir", str(data_dir)),
         *("--broker", f"127.0.0.1:{building.port}", "--listen-s", str(listen_s)),
         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": building.computer.bus_address},
         stdout=asyncio.subprocess.PIPE,
