@@ -14,6 +14,7 @@ from protocol.crypto import sha256
 
 MAX_KINDS_PER_DEVICE = 200
 MAX_ALARMS = 5_000
+SELDOM_S = 3600
 
 
 def raise_alarm(session: Session, kind: str, device: str, detail: str, now: int) -> None:
@@ -39,6 +40,13 @@ def raise_alarm(session: Session, kind: str, device: str, detail: str, now: int)
     alarm.times += 1
     alarm.last_at = now
     session.flush()
+
+
+def raise_seldom(session: Session, kind: str, device: str, detail: str, now: int) -> None:
+    """As raise_alarm, but of what a peer can repeat every second, once in SELDOM_S is noted."""
+    alarm = _find(session, kind, device, detail[:300])
+    if alarm is None or alarm.last_at <= now - SELDOM_S:
+        raise_alarm(session, kind, device, detail, now)
 
 
 def clear_alarm(session: Session, kind: str, device: str, detail: str) -> None:

@@ -1,10 +1,11 @@
 """Takes home what locks recorded, once each, and tells whether the chain holds.
 
 Decides whether a parcel is genuine (the vault alone can open it), whether its records are a run of
-their lock's chain, and what does not fit: a fork (two records with one number), a gap, a broken
-run, a foreign seal, a head that somebody saw otherwise. Each of these becomes an alarm, never an
+their lock's chain, and what does not fit: a fork (two records with one number), a broken run, a
+foreign seal, a head that somebody saw otherwise. Each of these becomes an alarm, never an
 exception: a parcel that can never be taken must not hold up those behind it. A lock that was full
-says itself what it dropped: that is an alarm of its own, and no gap. The caller commits before it
+says itself what it dropped: that is an alarm of its own, and no gap. Records may come in any order;
+whether a hole among them is an alarm, `cloud.vigil` decides. The caller commits before it
 acknowledges.
 """
 
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from cloud import heads
-from cloud.alarms import clear_alarm, raise_alarm
+from cloud.alarms import raise_alarm
 from cloud.chain import covers
 from cloud.keylinks import lock_key
 from cloud.models import AuditRecord, Lock
@@ -28,7 +29,6 @@ from protocol.timebound import FOREVER
 BAD_SEAL = "AUDIT_BAD_SEAL"
 BROKEN = "AUDIT_BROKEN_RUN"
 FORK = "AUDIT_FORK"
-GAP = "AUDIT_GAP"
 DROPPED = "AUDIT_DROPPED"
 LOCK_ALARMS = {
     audit.ALARM_JAMMED: "LOCK_JAMMED",
@@ -120,7 +120,7 @@ def _store(
 
 
 def _is_in_place(session: Session, parcel: Parcel, record: Record, raw: bytes, now: int) -> bool:
-    """Whether its neighbours agree; a missing predecessor is a gap but no reason to refuse."""
+    """Whether its neighbours agree; a missing predecessor is no reason to refuse."""
     before, after = _get(session, parcel, record.seq - 1), _get(session, parcel, record.seq + 1)
     own_hash = audit.record_hash(raw)
     if before is not None and audit.record_hash(before.raw) != record.previous:
@@ -130,13 +130,10 @@ def _is_in_place(session: Session, parcel: Parcel, record: Record, raw: bytes, n
         if audit.decode_record(after.raw).previous != own_hash:
             _alarm(session, FORK, parcel, f"record {record.seq} is not the known one", now)
             return False
-        clear_alarm(session, GAP, parcel.lock_id, _gap_text(parcel.journal_epoch, after.seq))
+    if record.seq == 1 and record.previous != audit.genesis(parcel.lock_id, parcel.journal_epoch):
+        _alarm(session, FORK, parcel, "record 1 goes on from another journal", now)
     if heads.contradicts(session, parcel.lock_id, parcel.journal_epoch, record.seq, own_hash):
         _alarm(session, FORK, parcel, f"record {record.seq} was seen otherwise", now)
-    is_first = record.previous == audit.genesis(parcel.lock_id, parcel.journal_epoch)
-    journal = (parcel.lock_id, parcel.journal_epoch)
-    if before is None and not is_first and not _was_dropped(session, *journal, record.seq):
-        raise_alarm(session, GAP, parcel.lock_id, _gap_text(parcel.journal_epoch, record.seq), now)
     return True
 
 
@@ -156,20 +153,6 @@ def _note_dropped(session: Session, parcel: Parcel, record: Record, now: int) ->
     kept = record.value or 0
     detail = f"{record.code} records before {kept}: the lock was full"
     _alarm(session, DROPPED, parcel, detail, now)
-    journal = (parcel.lock_id, parcel.journal_epoch)
-    after = session.scalar(
-        select(func.min(AuditRecord.seq)).where(*_of(*journal), AuditRecord.seq >= kept)
-    )
-    if after is not None and _was_dropped(session, *journal, after):
-        clear_alarm(session, GAP, parcel.lock_id, _gap_text(parcel.journal_epoch, after))
-
-
-def _was_dropped(session: Session, lock_id: str, journal_epoch: int, seq: int) -> bool:
-    """Whether the lock has said that it dropped all that is missing right before record `seq`."""
-    before = session.scalar(
-        select(func.max(AuditRecord.seq)).where(*_of(lock_id, journal_epoch), AuditRecord.seq < seq)
-    )
-    return covers(dropped(session, lock_id, journal_epoch), (before or 0) + 1, seq)
 
 
 def dropped(session: Session, lock_id: str, journal_epoch: int) -> list[tuple[int, int]]:
@@ -206,10 +189,6 @@ def newest_whole(
 
 
 # --- rows ---
-
-
-def _gap_text(journal_epoch: int, seq: int) -> str:
-    return f"journal {journal_epoch}: records before {seq} are missing"
 
 
 def _alarm(session: Session, kind: str, parcel: Parcel, detail: str, now: int) -> None:

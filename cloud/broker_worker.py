@@ -16,12 +16,14 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cloud import ahead, documents, fleet, receipts, timesource
+from cloud import ahead, documents, fleet, receipts, timesource, vigil, witness
 from cloud.ahead import DueToken
-from cloud.alarms import raise_alarm
+from cloud.alarms import raise_alarm, raise_seldom
 from cloud.audit import take_parcel
 from cloud.documents import DueDocument
 from cloud.fleet import DueList
+from cloud.models import Lock
+from cloud.pulse import Pulse
 from cloud.relay import RelayHub
 from cloud.service import TownService
 from kannuki.messages import (
@@ -47,6 +49,8 @@ from kannuki.mqtt import LinkSettings, MqttLink
 
 log = logging.getLogger(__name__)
 POLL_S = 0.5
+PULSE_EVERY_S = 1.0
+WATCH_EVERY_S = 30.0
 PUT_EXPIRES_S = 30.0
 TIME_EXPIRES_S = 10.0
 TOKEN_EXPIRES_S = 120.0  # two of a gateway's rounds
@@ -80,7 +84,8 @@ class BrokerWorker:
         )
         self._service = service
         self._wake = asyncio.Event()
-        self._news: asyncio.Queue[tuple[str, Message]] = asyncio.Queue(MAX_WAITING)
+        self._pulse = Pulse(monotonic)
+        self._news: asyncio.Queue[tuple[str, Message | None]] = asyncio.Queue(MAX_WAITING)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -90,6 +95,8 @@ class BrokerWorker:
             tasks.create_task(self._read())
             tasks.create_task(self._take_news())
             tasks.create_task(self._send_outbox())
+            tasks.create_task(self._feel_pulse())
+            tasks.create_task(self._watch())
 
     def poke(self) -> None:
         """Something was put into the outbox: look now."""
@@ -107,6 +114,7 @@ class BrokerWorker:
         )
 
     async def _on_connected(self, _link: MqttLink) -> None:
+        self._pulse.begin_anew()
         await asyncio.to_thread(self._make_due)
         self.poke()
 
@@ -130,17 +138,19 @@ class BrokerWorker:
             except PayloadError:
                 self.counts["dropped"] += 1
                 log.warning("%s sent something that is no %s message", device, channel)
+                await self._news.put((device, None))
                 continue
             self.counts[channel] += 1
             await self._dispatch(device, message)
 
     async def _dispatch(self, device: str, message: Message) -> None:
         """Answers for phones go on at once; what needs the database waits its turn."""
+        if isinstance(message, GatewayState):
+            self._pulse.heard(device, message)
         if isinstance(message, CommandResult) and self.hub.on_result(message):
             return
         if isinstance(message, TimeRequest):
             await self._answer_time(message)
-            return
         await self._news.put((device, message))
 
     async def _answer_time(self, asked: TimeRequest) -> None:
@@ -189,20 +199,35 @@ class BrokerWorker:
         except TimeoutError:
             log.warning("an acknowledgement did not reach the broker; the event will come again")
 
-    def _take(self, device: str, message: Message) -> None:
-        """Commits one piece of news."""
+    def _take(self, device: str, message: Message | None) -> None:
+        """Commits one piece of news; None: what came was no message."""
+        if isinstance(message, TimeRequest) and self._is_ours(message.lock):
+            return
         now = self._service.clock()
         with self._service.database.write() as session:
-            if isinstance(message, GatewayState):
+            if message is None:
+                raise_seldom(session, witness.GARBAGE, device, "it sent what is no message", now)
+            elif isinstance(message, TimeRequest):
+                detail = f"{device} asks the time for it"
+                raise_seldom(session, "UNKNOWN_LOCK", message.lock, detail, now)
+            elif isinstance(message, GatewayState):
                 fleet.note_gateway(session, device, message, now)
             elif isinstance(message, LockState):
                 self._take_state(session, device, message, now)
             elif isinstance(message, CommandResult):
-                _note_result(session, message, now)
+                _note_result(session, device, message, now)
             elif isinstance(message, AuditEvent):
                 self._take_parcel(session, device, message, now)
 
+    def _is_ours(self, lock_id: str) -> bool:
+        with self._service.database.read() as session:
+            return session.get(Lock, lock_id) is not None
+
     def _take_state(self, session: Session, lock_id: str, state: LockState, now: int) -> None:
+        lock = session.get(Lock, lock_id)
+        for detail in witness.contradictions(session, lock, state, now) if lock else ():
+            raise_seldom(session, witness.CONTRADICTS, lock_id, detail, now)
+        state = state.model_copy(update={"seen_at": min(state.seen_at, now)})
         if fleet.note_lock(session, lock_id, state, now):
             fleet.offer_keyset(session, lock_id, self._service.keyset, now)
         else:
@@ -214,8 +239,35 @@ class BrokerWorker:
         self.counts["audit_records"] += taken.stored
         self.counts["audit_rejected"] += not taken.accepted
         if taken.lock_id is not None:
-            fleet.note_carrier(session, taken.lock_id, gateway)
+            if taken.stored:  # what is known already may be a recording, played by any gateway
+                fleet.note_carrier(session, taken.lock_id, gateway)
             receipts.acknowledge(session, signers, taken.lock_id, taken.journal_epoch, now)
+
+    async def _feel_pulse(self) -> None:
+        """A gateway that is missed is gone, as if its will had said so."""
+        while True:
+            await asyncio.sleep(PULSE_EVERY_S)
+            if self.link.is_connected:
+                for gateway, gone in self._pulse.missed():
+                    log.warning("%s is not heard any more", gateway)
+                    await self._news.put((gateway, gone))
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._look_around)
+            except Exception:  # noqa: BLE001 - the database is away: the next round looks
+                log.exception("could not look for what is missing")
+                self.counts["faults"] += 1
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    def _look_around(self) -> None:
+        database, now = self._service.database, self._service.clock()
+        with database.read() as session:
+            if vigil.is_settled(session, vigil.find(session, now)):
+                return
+        with database.write() as session:
+            vigil.settle(session, vigil.find(session, now), now)
 
     # --- out ---
 
@@ -292,7 +344,7 @@ class BrokerWorker:
         self._wake.clear()
 
 
-def _note_result(session: Session, result: CommandResult, now: int) -> None:
+def _note_result(session: Session, device: str, result: CommandResult, now: int) -> None:
     kind, _, rest = result.id.partition("-")
     if kind == ahead.ID:
         ahead.note_result(session, result, now)
@@ -302,8 +354,12 @@ def _note_result(session: Session, result: CommandResult, now: int) -> None:
     names = rest.split("-")
     if len(names) != (2 if kind == _STATUS_ID else 3) or not names[-1].isdecimal():
         return
+    if names[-2] != device:  # a broker lets a gateway answer on its own locks' topics alone
+        detail = "its gateway answers for another lock"
+        raise_seldom(session, witness.CONTRADICTS, device, detail, now)
+        return
     held = result.version if result.version is not None else int(names[-1])
     if kind == _STATUS_ID:
-        fleet.acknowledge_list(session, names[0], held)
+        fleet.acknowledge_list(session, device, held)
     else:
-        documents.acknowledge(session, names[1], names[0], held, now)
+        documents.acknowledge(session, device, names[0], held, now)

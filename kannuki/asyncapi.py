@@ -1,7 +1,9 @@
 """Writes the AsyncAPI 3.0 document of the MQTT messages (docs/spec/asyncapi.json).
 
 Decides the document's layout; channels and payloads are declared in kannuki.messages as CHANNELS:
-name -> Channel(address, payloads by kind, direction, retained, description). `python -m
+name -> Channel(address, payloads by kind, direction, retained, description, ...). AsyncAPI 3.0 has
+no word for what a parameter may look like, nor for which device a message belongs to: `x-pattern`,
+`x-patterns` and `x-device` say so; a test holds real traffic against all of it. `python -m
 kannuki.asyncapi [FILE]` writes it, `--check` compares instead. The same input gives the same bytes.
 """
 
@@ -18,12 +20,25 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from kannuki.errors import ExpectationFailed, InputError, KannukiError
-from kannuki.messages import CHANNELS, TOPIC_ROOT
+from kannuki.messages import (
+    CHANNELS,
+    GATEWAY_PATTERN,
+    LOCK_PATTERN,
+    TOPIC_ROOT,
+    TOWN_PATTERN,
+)
 
 SPEC_VERSION = "3.0.0"
 DEFAULT_FILE = Path("docs/spec/asyncapi.json")
 SCHEMA_REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"{(\w+)}")
+_PARAMETERS: dict[str, dict[str, Any]] = {
+    "town": {"description": "The town that both ends belong to.", "x-pattern": TOWN_PATTERN},
+    "device": {
+        "description": "A gateway or a lock, as `x-device` of the message says.",
+        "x-patterns": {"gateway": GATEWAY_PATTERN, "lock": LOCK_PATTERN},
+    },
+}
 
 
 class ChannelLike(Protocol):
@@ -39,6 +54,10 @@ class ChannelLike(Protocol):
     def retained(self) -> bool: ...
     @property
     def description(self) -> str: ...
+    @property
+    def of_gateways(self) -> frozenset[str]: ...
+    @property
+    def expires_s(self) -> int | None: ...
 
 
 def document(channels: Mapping[str, ChannelLike], version: str) -> dict[str, Any]:
@@ -73,37 +92,40 @@ def _channel(channel: ChannelLike) -> dict[str, Any]:
     return {
         "address": channel.address,
         "description": channel.description,
-        "parameters": {name: {"description": f"one {name}"} for name in parameters},
+        "parameters": {name: _PARAMETERS[name] for name in parameters},
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {},
     }
 
 
 def _operation(name: str, channel: ChannelLike) -> dict[str, Any]:
+    expiry = {"type": "integer", "minimum": 1, "maximum": channel.expires_s}
+    expires = {"messageExpiryInterval": expiry} if channel.expires_s is not None else {}
     return {
         "action": "send" if channel.direction == "to-device" else "receive",
         "channel": {"$ref": f"#/channels/{name}"},
         "bindings": {
-            "mqtt": {"qos": 1, "retain": channel.retained, "bindingVersion": "0.2.0"},
+            "mqtt": {"qos": 1, "retain": channel.retained, **expires, "bindingVersion": "0.2.0"},
         },
     }
 
 
 def _messages(channels: Mapping[str, ChannelLike]) -> dict[str, Any]:
     kinds = {
-        message_name(model): (kind, model)
+        message_name(model): (kind, model, "gateway" if kind in channel.of_gateways else "lock")
         for channel in channels.values()
         for kind, model in channel.payloads.items()
     }
     return {name: _message(name, *kinds[name]) for name in sorted(kinds)}
 
 
-def _message(name: str, kind: str, model: type[BaseModel]) -> dict[str, Any]:
+def _message(name: str, kind: str, model: type[BaseModel], device: str) -> dict[str, Any]:
     summary = (model.__doc__ or "").strip().partition("\n")[0]
     return {
         "name": kind,
         "title": name,
         "summary": summary,
+        "x-device": device,
         "payload": {"$ref": SCHEMA_REF.format(model=name)},
     }
 

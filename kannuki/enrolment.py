@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kannuki.messages import Bytes, DeviceId, UnixSeconds
+from kannuki.messages import Bytes, DeviceId, GatewayId, UnixSeconds
 
 LockId = str
 _LOCK_ID = Field(pattern=r"^[a-z2-7]{8}$")
@@ -55,7 +55,7 @@ class GatewayFile(_File):
 
     format: Literal["kannuki-gateway-1"] = "kannuki-gateway-1"
     town: DeviceId
-    gateway_id: DeviceId
+    gateway_id: GatewayId
     locks: list[LockCredential]
 
 

@@ -9,6 +9,7 @@ presentation is useless without the fresh nonce of the lock that it answers.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -57,6 +58,20 @@ Bytes = Annotated[
     PlainSerializer(to_base64url, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]*$", "maxLength": 43691}),
 ]
+# What a topic's parameters may be. No gateway is named as a lock could be: neither passes as one.
+TOWN_PATTERN = "^[a-z0-9][a-z0-9-]{0,31}$"
+LOCK_PATTERN = "^[a-z2-7]{8}$"
+GATEWAY_PATTERN = "^(?![a-z2-7]{8}$)[a-z0-9][a-z0-9-]{0,31}$"
+
+
+def _is_no_lock(value: str) -> str:
+    if re.fullmatch(LOCK_PATTERN, value):
+        raise ValueError("a gateway's id must not look like a lock's (8 of a-z and 2-7)")
+    return value
+
+
+GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$"), AfterValidator(_is_no_lock)]
+LockId = Annotated[str, Field(pattern=LOCK_PATTERN)]
 DeviceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 MessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UnixSeconds = Annotated[int, Field(ge=0, lt=1 << 40)]
@@ -72,7 +87,11 @@ class Message(BaseModel):
 
 
 class GatewayState(Message):
-    """A gateway is there, or (as its will) is gone."""
+    """A gateway is there, or (as its will) is gone; it says so again every `beats_every_s`.
+
+    A broker that is killed may forget a will, or restore a state that was overtaken: who hears
+    nothing for a while takes a gateway that beats for gone. 0: it does not beat.
+    """
 
     kind: Literal["gateway"] = "gateway"
     online: bool
@@ -80,6 +99,7 @@ class GatewayState(Message):
     started_at: UnixSeconds = 0
     waiting_events: int = 0
     outbox_full: bool = False  # its disk is: records stay in the locks until there is room
+    beats_every_s: int = Field(default=0, ge=0, le=3600)
 
 
 class LockState(Message):
@@ -113,7 +133,7 @@ class AuditEvent(Message):
 
     kind: Literal["audit"] = "audit"
     id: MessageId
-    lock: DeviceId
+    lock: LockId
     parcel: Bytes
     seal: Bytes
 
@@ -126,7 +146,7 @@ class TimeRequest(Message):
 
     kind: Literal["time"] = "time"
     id: MessageId
-    lock: DeviceId
+    lock: LockId
     nonce: Bytes
 
 
@@ -241,13 +261,19 @@ class CommandResult(Message):
 
 @dataclass(frozen=True)
 class Channel:
-    """One topic pattern and what travels on it."""
+    """One topic pattern and what travels on it.
+
+    `of_gateways`: kinds that travel on a gateway's own topic; all others on a lock's. `expires_s`:
+    the longest message expiry; None where a message must not expire.
+    """
 
     address: str
     direction: Literal["to-device", "from-device"]
     retained: bool
     description: str
     payloads: dict[str, type[Message]]
+    of_gateways: frozenset[str] = frozenset()
+    expires_s: int | None = None
 
 
 CHANNELS: dict[str, Channel] = {
@@ -257,13 +283,16 @@ CHANNELS: dict[str, Channel] = {
         True,
         "Availability of a gateway (also its will) and last known state of a lock.",
         {"gateway": GatewayState, "lock": LockState},
+        of_gateways=frozenset({"gateway"}),
     ),
     "event": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/event",
         "from-device",
         False,
-        "Audit records coming home; repeated until acknowledged by id.",
+        "Audit records coming home; said again until acknowledged by id, so each time may expire.",
         {"audit": AuditEvent},
+        of_gateways=frozenset({"audit"}),
+        expires_s=60,
     ),
     "request": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/request",
@@ -271,6 +300,8 @@ CHANNELS: dict[str, Channel] = {
         False,
         "What a gateway needs of the town at once, while a lock waits; message expiry set.",
         {"time": TimeRequest},
+        of_gateways=frozenset({"time"}),
+        expires_s=60,
     ),
     "command": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/command",
@@ -287,6 +318,8 @@ CHANNELS: dict[str, Channel] = {
             "token_put": TokenPut,
             "time_answer": TimeAnswer,
         },
+        of_gateways=frozenset({"event_ack"}),
+        expires_s=60,
     ),
     "response": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/response",
@@ -294,6 +327,7 @@ CHANNELS: dict[str, Channel] = {
         False,
         "The one answer to each command that carries an id.",
         {"result": CommandResult},
+        expires_s=60,
     ),
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import documents, receipts, reports
+from cloud import documents, receipts, reports, vigil
 from cloud.audit import LOCK_ALARMS, Taken, take_parcel
 from cloud.models import AuditRecord, Credential
 from cloud.vault import aes
@@ -34,6 +34,13 @@ def give(town: Town, lock: TestLock, records: list[bytes]) -> Taken:
 def alarms(town: Town) -> list[tuple[str, str]]:
     with town.service.database.read() as session:
         return sorted((a["kind"], a["detail"]) for a in reports.alarm_lines(session, 100))
+
+
+def look_around(town: Town, after_s: int = vigil.GAP_STANDS_S) -> None:
+    """The town's watch, when everything has been here for a while."""
+    town.clock.now += after_s
+    with town.service.database.write() as session:
+        vigil.settle(session, vigil.find(session, town.clock()), town.clock())
 
 
 def count(town: Town) -> int:
@@ -93,9 +100,30 @@ def test_gap_is_an_alarm_until_the_missing_records_come(town: Town) -> None:
     lock = town.locks[0]
     records = some(lock, 5)
     give(town, lock, records[3:])
+    look_around(town)
     assert alarms(town) == [("AUDIT_GAP", "journal 1: records before 4 are missing")]
     assert give(town, lock, records).stored == 3
+    look_around(town)
     assert (count(town), alarms(town)) == (5, [])
+
+
+def test_records_that_overtake_others_on_the_way_are_no_alarm(town: Town) -> None:
+    """A gateway says its outbox again after a lost connection, and a phone was faster."""
+    lock = town.locks[0]
+    records = some(lock, 9)
+    for first in (6, 3, 0):
+        give(town, lock, records[first : first + 3])
+        look_around(town, 1)
+        assert alarms(town) == []
+    look_around(town)
+    assert alarms(town) == []
+
+
+def test_first_record_that_goes_on_from_another_journal_is_a_fork(town: Town) -> None:
+    lock = town.locks[0]
+    lock.head = lambda seq=None: Head(lock.lock_id, 1, 0, bytes(32))  # type: ignore[method-assign]
+    give(town, lock, some(lock, 1))
+    assert [kind for kind, _ in alarms(town)] == ["AUDIT_FORK"]
 
 
 def test_rewritten_history_is_a_fork_and_the_first_story_stays(town: Town) -> None:
@@ -169,8 +197,10 @@ def test_what_a_full_lock_dropped_is_an_alarm_of_its_own_and_no_gap(town: Town) 
     records = full(lock, 4, 9)
     give(town, lock, records[:3])
     give(town, lock, records[3:5])
+    look_around(town)
     assert [kind for kind, _ in alarms(town)] == ["AUDIT_GAP"]
     give(town, lock, records[5:])
+    look_around(town)
     assert alarms(town) == [
         ("AUDIT_DROPPED", "journal 1: 5 records before 9: the lock was full"),
     ]
@@ -181,6 +211,7 @@ def test_gap_record_explains_no_more_than_it_says(town: Town) -> None:
     records = full(lock, 5, 9)
     give(town, lock, records[:3])
     give(town, lock, records[4:])
+    look_around(town)
     assert [kind for kind, _ in alarms(town)] == ["AUDIT_DROPPED", "AUDIT_GAP"]
 
 
@@ -194,6 +225,7 @@ def test_two_gap_records_explain_one_hole_in_either_order(town: Town) -> None:
         give(town, lock, lock.records[13:20])
         for which in order:
             give(town, lock, lock.records[20 + which : 21 + which])
+        look_around(town)
         with town.service.database.read() as session:
             mine = [a for a in reports.alarm_lines(session, 100) if a["device"] == lock.lock_id]
         assert {a["kind"] for a in mine} == {"AUDIT_DROPPED"}
@@ -216,7 +248,9 @@ def test_every_alarm_of_the_protocol_has_a_name() -> None:
 def test_every_kind_of_alarm_tells_staff_what_it_means() -> None:
     folder = Path(reports.__file__).parent
     code = "".join(path.read_text() for path in folder.glob("*.py"))
-    kinds = set(re.findall(r'"((?:AUDIT|LOCK|KEYSET|STATUS)_[A-Z_]+)"', code)) - {"LOCK_NOT_READY"}
+    kinds = set(re.findall(r'"((?:AUDIT|LOCK|KEYSET|STATUS|GATEWAY)_[A-Z_]+)"', code)) - {
+        "LOCK_NOT_READY"
+    }
     assert len(kinds) > len(LOCK_ALARMS)
     for kind in kinds:
         assert all(texts.text(kind, lang) for lang in texts.LANGUAGES), kind

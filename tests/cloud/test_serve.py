@@ -246,6 +246,15 @@ async def test_lock_is_reachable_only_while_a_gateway_is_there(running: Running)
     assert await reachable() is False
 
 
+async def test_gateway_that_stops_beating_is_gone_though_its_will_never_comes(
+    running: Running,
+) -> None:
+    gateway = running.gateway
+    await listening(running)
+    await gateway.say("gw-1", "state", GatewayState(online=True, beats_every_s=1))
+    await until(lambda: is_online(running, False))
+
+
 async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running: Running) -> None:
     gateway, office = running.gateway, running.office
     await listening(running)
@@ -368,6 +377,7 @@ async def is_online(running: Running, wanted: bool) -> bool:
 
 
 async def test_garbage_on_every_topic_is_dropped_and_the_service_goes_on(running: Running) -> None:
+    await listening(running)
     gateway = running.gateway
     for channel in ("state", "event", "request", "response"):
         for payload in (b"", b"\xff", b"{}", b"[" * 5000, b'{"kind":"audit"}', b"x" * 70_000):
@@ -378,7 +388,7 @@ async def test_garbage_on_every_topic_is_dropped_and_the_service_goes_on(running
     await until(lambda: is_online(running, True))
     assert running.child.restarts == 0
     kinds = [alarm["kind"] for alarm in await running.get("/v1/staff/alarms")]
-    assert kinds == ["UNKNOWN_LOCK"]
+    assert sorted(kinds) == ["GATEWAY_GARBAGE", "UNKNOWN_LOCK"]
 
 
 async def test_service_stops_in_order_when_asked(running: Running) -> None:

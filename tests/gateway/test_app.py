@@ -20,6 +20,7 @@ from kannuki.messages import CommandResult, GatewayState, Message, RelayClose, R
 from kannuki.settings import free_port
 from tests.gateway.fakelock import LOCK_A, LOCK_B, credential
 from tests.gateway.radio import BOUND_S, Computer, Process, SimulatedTown, start_echo_lock
+from tests.traffic import Recorder, read_rules
 
 pytestmark = pytest.mark.slow
 
@@ -150,7 +151,11 @@ async def building(tmp_path: Path) -> AsyncIterator[Building]:
     made = Building(tmp_path)
     try:
         await made.start()
-        yield made
+        async with Recorder(made.port) as hears:
+            yield made
+        rules = read_rules()
+        told = [seen for seen in hears.seen if rules.sender(seen.topic) == "gateway"]
+        assert [fault for seen in told for fault in rules.faults(seen)] == []
     finally:
         await made.town.stop()
 

@@ -38,6 +38,8 @@ class Channel:
     direction: str = "from-device"
     retained: bool = False
     description: str = "d"
+    of_gateways: frozenset[str] = frozenset()
+    expires_s: int | None = None
 
 
 ONE = {"event": Channel("kannuki/v1/{town}/{device}/event", {"event": Event})}
