@@ -13,9 +13,7 @@ from cloud.desk import fleet_view
 from cloud.models import Alarm, Booking, Credential, LockReport, TokenAhead
 from kannuki.messages import CommandResult, GatewayState, LockState
 from protocol import token as tokens
-from tests.cloud.support import DATA, Town
-
-ON_BOTH_DATABASES = True
+from tests.cloud.support import FIRST, Town
 
 LOCK = "aaaaaaaa"
 
@@ -180,7 +178,7 @@ def issue(
 def hung(town: Town) -> Town:
     """A town with imported bookings far from now, and a lock that has reported."""
     town.hang(0)
-    town.take((DATA / "space-sharing.ics").read_bytes())
+    town.take(FIRST)
     with town.service.database.write() as session:
         for row in session.scalars(select(Credential)):
             row.not_before -= 10**8
@@ -280,7 +278,7 @@ def test_an_answer_to_no_token_of_ours_changes_nothing(hung: Town, name: str) ->
 def test_the_keys_of_a_real_booking_are_what_is_sent(town: Town) -> None:
     town.hang(0)
     report(town)
-    town.take((DATA / "space-sharing.ics").read_bytes())
+    town.take(FIRST)
     with town.service.database.read() as session:
         query = select(Credential).where(
             Credential.lock_id == LOCK, Credential.revoked_at.is_(None)
