@@ -1,16 +1,20 @@
 """Which events of the outbox are on their way, and which are sent again.
 
 Decides pace and order; keeps nothing (gateway/machine/ports.Store does). Events go out oldest
-first, at most a window of them unacknowledged. What follows when an acknowledgement does not come
-depends on what else is heard:
+first, at most a window of them unacknowledged. The window begins small, on each connection, and
+grows with every acknowledgement: a gateway or a line that comes and goes does not bury a slow town
+under the same events. What follows when an acknowledgement does not come depends on what else is
+heard:
 
 - Nothing at all: the receiver is away. We go back to the oldest and send that one alone, less and
   less often, until it is acknowledged; then the window opens again. Days without a receiver cost
   next to nothing on a bad line, and when it is back everything comes to it in order.
-- Later ones are acknowledged: nobody can digest this one. It is passed over, so that it holds up no
-  other, and tried again after all the others, less and less often.
-- The oldest is such an event and it alone was sent: now and then the newest goes along, right after
-  an unanswered try, so that a receiver that comes back hardly ever hears that one first.
+- Later ones are acknowledged: it was lost, and is sent again at once. If that does not help, nobody
+  can digest it: it is passed over, so that it holds up no other, and tried again after all the
+  others, less and less often.
+- The oldest is such an event and it alone was sent: now and then, and when one has come in, the
+  newest goes along, right after an unanswered try, so that a receiver that comes back hardly ever
+  hears that one first.
 
 Invariants: an event leaves the store only by its acknowledgement; each one that stays is sent again
 for ever; memory holds a window of names and no more.
@@ -24,6 +28,7 @@ from dataclasses import dataclass
 from gateway.machine.ports import StorageError, Store, StoredEvent
 from gateway.machine.values import Settings
 
+FIRST_WINDOW = 4
 PATIENT_ROUNDS = 4  # without an answer, before it is asked less often and the newest goes along
 NEWEST_EVERY = 20  # rounds, from then on
 SLOWEST = 6  # times resend_after_s: how long to wait between tries at a receiver that is away
@@ -35,7 +40,7 @@ class _Sent:
     number: int
     order: int  # of its sending, among all
     at: float
-    again: bool = False  # it was passed over before: its silence says nothing of the receiver
+    again: bool = False  # later ones came through before: silence is its own, not the receiver's
 
 
 class Outbox:
@@ -67,6 +72,7 @@ class Outbox:
         for event_id in ids:
             sent = self._flight.pop(event_id, None)
             if sent is not None:
+                self._window = min(self._window + 1, self._settings.outbox_window)
                 self._answered = max(self._answered, sent.order)
                 self._has_news = True
 
@@ -89,11 +95,17 @@ class Outbox:
         if self._has_news:
             self._has_news, self._heard_at, self._silent_rounds = False, at, 0
         self._pass_over(at)
-        silent_at = self._silent_at()
-        if silent_at is not None and silent_at <= at:
-            self._go_back()
         try:
-            return [*self._send_next(at), *self._send_passed_over(at), *self._send_newest(at)]
+            self._look_for_new()
+            silent_at = self._silent_at()
+            if silent_at is not None and silent_at <= at:
+                self._go_back()
+            return [
+                *self._send_lost(at),
+                *self._send_next(at),
+                *self._send_passed_over(at),
+                *self._send_newest(at),
+            ]
         except StorageError:
             self._again_at = max(self._again_at, at + self._settings.resend_after_s)
             raise
@@ -102,6 +114,8 @@ class Outbox:
 
     def _begin(self) -> None:
         self._flight: dict[str, _Sent] = {}  # in the order of sending
+        self._lost: list[int] = []  # numbers of events to send again at once
+        self._window = min(FIRST_WINDOW, self._settings.outbox_window)
         self._cursor = 0  # read up to here
         self._floor = 0  # whatever is left up to here was passed over in this pass
         self._known = 0  # and up to here in one before
@@ -112,9 +126,11 @@ class Outbox:
         self._again_s = self._settings.resend_after_s
         self._again_at = float("-inf")
         self._newest_is_due = False
+        self._newest_tried = 0
+        self._is_new = False  # the newest has not gone along yet
 
     def _pass_over(self, at: float) -> None:
-        """Later ones are acknowledged, this one is not: go on without it."""
+        """Later ones are acknowledged, this one is not: once more, then go on without it."""
         late = [
             (key, sent)
             for key, sent in self._flight.items()
@@ -122,7 +138,9 @@ class Outbox:
         ]
         for key, sent in late:
             del self._flight[key]
-            if self._floor < sent.number <= self._cursor:
+            if not sent.again:
+                self._lost.append(sent.number)
+            elif self._floor < sent.number <= self._cursor:
                 self._floor = sent.number
         if late:
             self._again_at = max(self._again_at, at + self._again_s)
@@ -130,8 +148,14 @@ class Outbox:
     def _go_back(self) -> None:
         """Nobody answers."""
         self._silent_rounds += 1
-        self._newest_is_due = _takes_newest(self._silent_rounds)
+        self._newest_is_due = self._is_new or _takes_newest(self._silent_rounds)
+        for sent in sorted(self._flight.values(), key=lambda sent: sent.number):
+            if not sent.again:
+                break
+            self._floor = max(self._floor, sent.number)  # back to the oldest that may be taken
+        self._window = min(FIRST_WINDOW, self._settings.outbox_window)
         self._flight.clear()
+        self._lost.clear()
         self._cursor = self._floor
 
     def _is_behind(self, sent: _Sent) -> bool:
@@ -149,15 +173,24 @@ class Outbox:
 
     def _slowness(self) -> int:
         doublings = self._silent_rounds - PATIENT_ROUNDS
-        if doublings < 1 or _takes_newest(self._silent_rounds + 1):
+        if doublings < 1 or self._is_new or _takes_newest(self._silent_rounds + 1):
             return 1
         return SLOWEST if doublings > SLOWEST else min(2**doublings, SLOWEST)
 
     # --- what is sent ---
 
     def _room(self) -> int:
-        window = 1 if self._silent_rounds else self._settings.outbox_window
-        return window - len(self._flight)
+        return (1 if self._silent_rounds else self._window) - len(self._flight)
+
+    def _send_lost(self, at: float) -> list[StoredEvent]:
+        """What was overtaken, once more."""
+        events: list[StoredEvent] = []
+        while self._lost:
+            found = self._store.events_after(self._lost[0] - 1, 1)
+            if found and found[0].number == self._lost[0] and found[0].id not in self._flight:
+                events += self._sent(found, at, again=True)
+            del self._lost[0]
+        return events
 
     def _send_next(self, at: float) -> list[StoredEvent]:
         """On from where we were."""
@@ -189,18 +222,24 @@ class Outbox:
         self._cursor = self._floor = 0
         return self._send_next(at)
 
+    def _look_for_new(self) -> None:
+        """Only where it could wait for long."""
+        newest = self._store.newest_event() if self._silent_rounds >= PATIENT_ROUNDS else None
+        self._is_new = newest is not None and newest.number > self._newest_tried
+
     def _send_newest(self, at: float) -> list[StoredEvent]:
         """Whether the receiver is away, or the oldest is what it cannot digest."""
         due, self._newest_is_due = self._newest_is_due, False
         newest = self._store.newest_event() if due else None
-        if newest is None or newest.number <= self._cursor:
+        if newest is None:
             return []
-        return self._sent([newest], at)
+        self._newest_tried, self._is_new = newest.number, False
+        return self._sent([newest], at) if newest.number > self._cursor else []
 
-    def _sent(self, events: list[StoredEvent], at: float) -> list[StoredEvent]:
+    def _sent(self, events: list[StoredEvent], at: float, again: bool = False) -> list[StoredEvent]:
         for event in events:
-            again = event.number <= self._known
-            self._flight[event.id] = _Sent(event.number, next(self._orders), at, again)
+            is_known = again or event.number <= self._known
+            self._flight[event.id] = _Sent(event.number, next(self._orders), at, is_known)
         return events
 
 

@@ -93,9 +93,9 @@ def test_a_hundred_thousand_events_go_out_in_order_a_page_at_a_time(tmp_path):
     outbox.broker_up()
     last, at, peak = 0, 0.0, 0
     while events := outbox.to_send(at):
-        if last == MANY // 2:
+        if last >= MANY // 2 and not peak and not tracemalloc.is_tracing():
             tracemalloc.start()
-        elif last == MANY // 2 + 5000:
+        elif last >= MANY // 2 + 5000 and tracemalloc.is_tracing():
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
         assert [event.number for event in events] == list(range(last + 1, last + 1 + len(events)))
@@ -310,7 +310,7 @@ class Flaky:
         return call
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_storage_that_fails_at_any_call_stops_nothing_for_good(tmp_path, seed):
     flaky: list[Flaky] = []
 
