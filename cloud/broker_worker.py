@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session
 
-from cloud import documents, fleet, receipts, timesource, vigil, witness
+from cloud import ahead, documents, fleet, receipts, timesource, vigil, witness
+from cloud.ahead import DueToken
 from cloud.alarms import raise_alarm, raise_seldom
 from cloud.audit import take_parcel
 from cloud.documents import DueDocument
@@ -37,6 +38,7 @@ from kannuki.messages import (
     StatusPut,
     TimeAnswer,
     TimeRequest,
+    TokenPut,
     correlation_of,
     decode,
     encode,
@@ -51,6 +53,7 @@ PULSE_EVERY_S = 1.0
 WATCH_EVERY_S = 30.0
 PUT_EXPIRES_S = 30.0
 TIME_EXPIRES_S = 10.0
+TOKEN_EXPIRES_S = 120.0  # two of a gateway's rounds
 ACK_EXPIRES_S = 60.0
 RETRY_FAULT_S = 1.0
 MAX_WAITING = 2_000
@@ -119,6 +122,7 @@ class BrokerWorker:
         with self._service.database.write() as session:
             fleet.make_waiting_due(session, self._service.clock())
             documents.make_waiting_due(session, self._service.clock())
+            ahead.make_waiting_due(session, self._service.clock())
 
     # --- in ---
 
@@ -175,6 +179,7 @@ class BrokerWorker:
             if isinstance(message, AuditEvent):
                 await self._acknowledge(device, message)
             elif isinstance(message, GatewayState) and not message.online:
+                self.hub.gateway_gone(device)
                 await self._give_up_relays()
             self.poke()
 
@@ -270,15 +275,17 @@ class BrokerWorker:
         while True:
             await self.link.connected()
             try:
-                due_lists, due_documents = await asyncio.to_thread(self._due)
+                due_lists, due_documents, due_tokens = await asyncio.to_thread(self._due)
             except Exception:  # noqa: BLE001 - the database is away: the outbox waits in it
                 log.exception("could not read the outbox")
                 self.counts["faults"] += 1
-                due_lists, due_documents = [], []
+                due_lists, due_documents, due_tokens = [], [], []
             for entry in due_lists:
                 await self._put(entry.lock_id, self._status_put(entry))
             for document in due_documents:
                 await self._put(document.lock_id, self._document_put(document))
+            for token in due_tokens:
+                await self._put(token.lock_id, self._token_put(token), TOKEN_EXPIRES_S)
             await self._pause()
 
     def _status_put(self, entry: DueList) -> StatusPut:
@@ -301,19 +308,31 @@ class BrokerWorker:
             expires_at=self._service.clock() + int(PUT_EXPIRES_S),
         )
 
-    async def _put(self, lock_id: str, command: Message) -> None:
+    def _token_put(self, due: DueToken) -> TokenPut:
+        expires_at = min(due.expires_at, self._service.clock() + int(TOKEN_EXPIRES_S))
+        return TokenPut(id=due.command_id, token=due.raw_token, expires_at=expires_at)
+
+    async def _put(
+        self, lock_id: str, command: Message, expires_after_s: float = PUT_EXPIRES_S
+    ) -> None:
         try:
-            await self.send(lock_id, command, PUT_EXPIRES_S)
+            await self.send(lock_id, command, expires_after_s)
         except TimeoutError:
             log.warning("a document did not reach the broker; it will be sent again")
 
-    def _due(self) -> tuple[list[DueList], list[DueDocument]]:
+    def _due(self) -> tuple[list[DueList], list[DueDocument], list[DueToken]]:
+        """In the order of their urgency: withdrawals, then papers, then what is only faster."""
         database, now = self._service.database, self._service.clock()
         with database.read() as session:
-            if not fleet.has_due_lists(session, now) and not documents.has_due(session, now):
-                return [], []
+            is_due = (fleet.has_due_lists, documents.has_due, ahead.has_due)
+            if not any(has(session, now) for has in is_due):
+                return [], [], []
         with database.write() as session:
-            return fleet.due_lists(session, now), documents.due(session, now)
+            return (
+                fleet.due_lists(session, now),
+                documents.due(session, now),
+                ahead.due(session, now),
+            )
 
     async def _pause(self) -> None:
         """Until poked; other processes write to the outbox too, so never for long."""
@@ -327,6 +346,9 @@ class BrokerWorker:
 
 def _note_result(session: Session, device: str, result: CommandResult, now: int) -> None:
     kind, _, rest = result.id.partition("-")
+    if kind == ahead.ID:
+        ahead.note_result(session, result, now)
+        return
     if not result.ok or kind not in (_STATUS_ID, _DOCUMENT_ID):
         return
     names = rest.split("-")

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from cloud import documents, lists
-from cloud.alarms import raise_alarm
+from cloud import ahead, documents, lists
+from cloud.alarms import clear_alarm, raise_alarm
 from cloud.database import town_of
 from cloud.heads import WENT_BACK
 from cloud.keysets import SignedKeyset
 from cloud.lists import Delta
-from cloud.models import GatewayRow, Lock, LockReport, StatusOutbox
+from cloud.models import GatewayRow, Lock, LockReach, LockReport, StatusOutbox
 from kannuki.backoff import Backoff
 from kannuki.messages import GatewayState, LockState
 from protocol import statuslist
@@ -32,7 +32,13 @@ _REPORTED = (
     "acked_seq",
     "keypad",
     "held_open",
+    "lost_records",
+    "battery",
+    "firmware",
 )
+# A battery in use falls to and fro by some per cent: what was low is well only far above.
+BATTERY_LOW, BATTERY_WELL = 20, 35
+BATTERY_ALARM, LOST_ALARM = "BATTERY_LOW", "RECORDS_LOST"
 RETRY = Backoff(first_s=2.0, max_s=60.0, spread=0.0)
 
 
@@ -62,15 +68,24 @@ def note_gateway(session: Session, gateway_id: str, state: GatewayState, now: in
     )
     if state.online:
         make_waiting_due(session, now)
+        ahead.make_waiting_due(session, now)
 
 
 def note_lock(session: Session, lock_id: str, state: LockState, now: int) -> bool:
     """A lock's last known state; False when it is no lock of ours."""
     if session.get(Lock, lock_id) is None:
         return False
+    if state.gateway is not None:
+        _note_reach(session, lock_id, state.gateway, state, now)
+        if not state.reachable and carrier(session, lock_id) is not None:
+            return True  # out of this gateway's reach, not of another's
     report = session.get(LockReport, lock_id) or LockReport(lock_id=lock_id)
     is_new = report.seen_at is None
     _check_head(session, report, state, now)
+    if state.reachable:
+        _check_battery(session, report, state, now)
+        _check_lost_records(session, report, state, now)
+        report.gateway_id = state.gateway or report.gateway_id
     for name in _REPORTED:
         if is_new or state.reachable or name in _SAID_ANYWAY:
             setattr(report, name, getattr(state, name))
@@ -106,6 +121,66 @@ def _check_head(session: Session, report: LockReport, state: LockState, now: int
         raise_alarm(
             session, WENT_BACK, report.lock_id, f"journal {lock.journal_epoch}: {detail}", now
         )
+
+
+def _check_battery(session: Session, before: LockReport, state: LockState, now: int) -> None:
+    """One alarm for each time that it runs low, taken back when somebody has put in another."""
+    if state.battery is None:
+        return
+    was = before.battery if before.battery is not None else 100
+    detail = f"less than {BATTERY_LOW} % left"
+    if state.battery < BATTERY_LOW <= was:
+        raise_alarm(session, BATTERY_ALARM, before.lock_id, detail, now)
+    elif state.battery >= BATTERY_WELL:
+        clear_alarm(session, BATTERY_ALARM, before.lock_id, detail)
+
+
+def _check_lost_records(session: Session, before: LockReport, state: LockState, now: int) -> None:
+    """The lock counts from its start: fewer than before are others than before."""
+    known = before.lost_records or 0
+    if state.lost_records and state.lost_records != known:
+        detail = "its storage refused records"
+        raise_alarm(session, LOST_ALARM, before.lock_id, detail, now)
+
+
+# --- which gateway reaches which lock ---
+
+
+def _note_reach(
+    session: Session, lock_id: str, gateway_id: str, state: LockState, now: int
+) -> None:
+    """Whether this gateway reaches the lock. A state of long ago, told again, is no news."""
+    row = session.get(LockReach, (lock_id, gateway_id))
+    if state.reachable:
+        row = row or LockReach(lock_id=lock_id, gateway_id=gateway_id, reached_at=0)
+        row.reached_at = max(row.reached_at, min(state.seen_at, now))
+        row.lost_at = None
+        session.add(row)
+        session.flush()
+    else:
+        note_lost(session, lock_id, gateway_id, now)
+
+
+def note_lost(session: Session, lock_id: str, gateway_id: str, now: int) -> None:
+    """This gateway could not reach the lock when it was asked to."""
+    row = session.get(LockReach, (lock_id, gateway_id))
+    if row is not None:
+        row.lost_at = row.lost_at or now
+        session.flush()
+
+
+def carrier(session: Session, lock_id: str) -> str | None:
+    """The gateway that shall act at a lock: of those that are there, the last to have reached it.
+
+    None when none is known to; then whoever hears a command may try.
+    """
+    query = (
+        select(LockReach.gateway_id)
+        .join(GatewayRow, GatewayRow.gateway_id == LockReach.gateway_id)
+        .where(LockReach.lock_id == lock_id, LockReach.lost_at.is_(None), GatewayRow.online)
+        .order_by(LockReach.reached_at.desc(), LockReach.gateway_id)
+    )
+    return session.scalar(query.limit(1))
 
 
 def note_carrier(session: Session, lock_id: str, gateway_id: str) -> None:
@@ -162,6 +237,8 @@ def acknowledge_list(session: Session, lock_id: str, version: int) -> None:
 
 def gateway_is_offline(session: Session, lock_id: str) -> bool:
     """Whether no gateway that could reach the lock is there, as far as their wills tell."""
+    if carrier(session, lock_id) is not None:
+        return False
     report = session.get(LockReport, lock_id)
     query = select(GatewayRow.gateway_id).where(GatewayRow.online)
     online = set(session.scalars(query))

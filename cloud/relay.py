@@ -42,6 +42,7 @@ class RelaySession:
     lock_id: str
     ticket_digest: bytes
     ends_at: float
+    via: str | None = None  # the gateway that has it; None: nobody has answered yet
     waits_for: str | None = None
 
 
@@ -58,19 +59,26 @@ class RelayHub:
     sessions: dict[str, RelaySession] = field(default_factory=dict)
     _answers: dict[str, asyncio.Future[CommandResult]] = field(default_factory=dict)
 
-    async def open(self, lock_id: str, ticket_digest: bytes, message: bytes) -> tuple[str, bytes]:
-        """(session, the lock's challenge) for a holder's HELLO. Raises Problem."""
+    async def open(
+        self, lock_id: str, ticket_digest: bytes, message: bytes, via: str | None = None
+    ) -> tuple[str, bytes]:
+        """(session, the lock's challenge) for a holder's HELLO. Raises Problem.
+
+        `via`: the gateway that shall act, when several may hear the lock. Without one whoever
+        reaches it answers, and the first to do so has the session.
+        """
         if not self.is_connected():
             raise Problem("GATEWAY_OFFLINE")
         await self._make_room(ticket_digest)
         ends_at = self.monotonic() + SESSION_S
-        session = RelaySession(self._new_id(), lock_id, ticket_digest, ends_at)
+        session = RelaySession(self._new_id(), lock_id, ticket_digest, ends_at, via)
         self.sessions[session.session_id] = session
         command = RelayOpen(
             id=self._new_id(),
             session=session.session_id,
             message=message,
             expires_at=self._expires_at(),
+            via=via,
         )
         try:
             return session.session_id, await self._ask(session, command)
@@ -88,6 +96,7 @@ class RelayHub:
             session=session_id,
             message=message,
             expires_at=self._expires_at(),
+            via=session.via,
         )
         try:
             return await self._ask(session, command)
@@ -120,6 +129,13 @@ class RelayHub:
         for session in self.sessions.values():
             waiting = self._answers.get(session.waits_for or "")
             if session.lock_id in lock_ids and waiting is not None and not waiting.done():
+                waiting.set_exception(Problem("GATEWAY_OFFLINE"))
+
+    def gateway_gone(self, gateway_id: str) -> None:
+        """Sessions that this gateway had are over, though another may reach the lock."""
+        for session in self.sessions.values():
+            waiting = self._answers.get(session.waits_for or "")
+            if session.via == gateway_id and waiting is not None and not waiting.done():
                 waiting.set_exception(Problem("GATEWAY_OFFLINE"))
 
     def _session(self, session_id: str, ticket_digest: bytes) -> RelaySession:
@@ -161,7 +177,9 @@ class RelayHub:
         try:
             async with asyncio.timeout(self.answer_within_s):
                 await self.send(session.lock_id, command, self.answer_within_s)
-                return _message(await answer)
+                result = await answer
+                session.via = session.via or result.gateway
+                return _message(result)
         except TimeoutError:
             raise Problem("TIMEOUT") from None
         finally:

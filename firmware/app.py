@@ -20,6 +20,7 @@ from firmware.core import ed25519, identity, secrets
 from firmware.core.door import OFF
 from firmware.core.identity import NotEnrolled
 from firmware.core.lock import Lock
+from firmware.hal.battery import Battery
 from firmware.hal.board import Board
 from firmware.hal.ciphers import aes
 from firmware.hal.clock import ChipRtc, Uptime
@@ -41,7 +42,9 @@ def load(storage: FileStorage, board: Board, uptime: Uptime) -> Lock:
     who = identity.load(storage)
     crypto = Crypto(ed25519.verify, os.urandom, aes)
     made = secrets.load(storage)
-    return Lock(who, made, storage, crypto, uptime.ms, ChipRtc(), board.sensors(), reset_cause())
+    sensors, battery = board.sensors(), Battery()
+    cause = reset_cause()
+    return Lock(who, made, storage, crypto, uptime.ms, ChipRtc(), sensors, cause, battery.percent)
 
 
 def take_keys(lock: Lock, board: Board, keypad: SerialKeypad, at: int) -> None:

@@ -44,7 +44,7 @@ from gateway.machine import (
     StorageError,
 )
 from gateway.publishing import Publisher
-from gateway.store import FILE_NAME, SqliteStore
+from gateway.store import FILE_NAME, RESERVE_BYTES, SqliteStore
 from kannuki import messages
 from kannuki.broker_access import BrokerAccess, open_access
 from kannuki.broker_options import Access
@@ -103,7 +103,7 @@ class App:
         self._inputs: asyncio.Queue[Callable[[Now], None]] = asyncio.Queue()
         self._publisher = Publisher()
         self._own_state: Publish | None = None
-        self._links = BleakLinks(self, random.random)
+        self._links = BleakLinks(self, random.random, on_listening=self._listening)
         self._place_changed = asyncio.Event()
         self._machine = Gateway(
             place.gateway_id,
@@ -202,6 +202,10 @@ class App:
         """A lock advertises."""
         self._inputs.put_nowait(lambda now: self._machine.sighted(lock, now))
 
+    def _listening(self, is_on: bool) -> None:
+        """The scanner begins or ceases to hear locks."""
+        self._inputs.put_nowait(lambda now: self._machine.listening(is_on, now))
+
     # --- the broker ---
 
     async def _talk(self) -> None:
@@ -237,6 +241,7 @@ class App:
             for topic in sorted(known - wanted):
                 await link.unsubscribe(topic)
             known = wanted
+            await self._monitor.greet(link, self._place)
 
     def _link_settings(self) -> LinkSettings:
         place, told = self._place, self._options
@@ -364,17 +369,18 @@ def ends_of(tls: BrokerAccess | None) -> Callable[[], dict[str, float]]:
     return lambda: tls.current.ends() if tls is not None and tls.current is not None else {}
 
 
-def open_store(data_dir: Path) -> SqliteStore:
+def open_store(data_dir: Path, reserve_bytes: int = RESERVE_BYTES) -> SqliteStore:
     """The store in its folder, made if need be. Raises InputError that says what is wrong."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return SqliteStore(data_dir / FILE_NAME)
+        return SqliteStore(data_dir / FILE_NAME, reserve_bytes)
     except OSError as error:
         text = f"cannot use {data_dir}: {error.strerror}"
         raise InputError(text, "name another --data-dir") from error
     except StorageError as error:
         text = f"cannot use the data in {data_dir}: {error}"
-        raise InputError(text, "update kannuki, or name another --data-dir") from error
+        remedy = "see that this disk can be written and has room, or name another --data-dir"
+        raise InputError(text, remedy) from error
 
 
 def place_of(path: Path) -> Place:
@@ -391,7 +397,7 @@ async def run(options: Options, wall: Callable[[], float], on_ready: Callable[[]
     identity = messages.identity(place.town, place.gateway_id)
     # Certificates are judged by the computer's own clock, as OpenSSL does.
     tls = open_access(options.access, options.broker_host, identity, time.time)
-    store = open_store(options.data_dir)
+    store = open_store(options.data_dir, options.settings.disk_reserve_bytes)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from gateway.brokerkit.kit import Kit, Outcome
 
 LEAF_DAYS = 6 * 365
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
+SYSTEM_DIR = Path("/etc/kannuki/broker")
+
+
+def _default_dir() -> Path:
+    """One place for a machine, or for whoever tries it without being root."""
+    return SYSTEM_DIR if os.geteuid() == 0 else settings.data_dir(os.environ) / "broker"
+
+
 _NAME = click.argument("name")
 _TOWN = click.argument("town")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -31,8 +40,8 @@ _DIR = click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    default=lambda: settings.data_dir(os.environ) / "broker",
-    show_default="the user's data folder",
+    default=_default_dir,
+    show_default=f"{SYSTEM_DIR}, or the user's data folder when not root",
     help="Where the broker's configuration and the towns' authorities are kept.",
 )
 _DAYS = click.option(
@@ -73,11 +82,6 @@ _DAYS = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where Mosquitto keeps sessions and retained states; in --dir when not given.",
 )
-@click.option(
-    "--log-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where Mosquitto logs; to stderr, and so to the journal, when not given.",
-)
 @_JSON
 def broker_config(
     town: str,
@@ -89,7 +93,6 @@ def broker_config(
     no_keys: bool,
     user: str | None,
     data_dir: Path | None,
-    log_file: Path | None,
     as_json: bool,
 ) -> None:
     """Write a Mosquitto configuration for TOWN, with certificates for all who speak there.
@@ -106,7 +109,6 @@ def broker_config(
         make_keys=not no_keys,
         user=user,
         data_dir=data_dir,
-        log_file=log_file,
     )
     kit = _kit(folder)
     _tell(kit, kit.set_up(town, wishes, [socket.gethostname().lower(), "localhost"]), as_json)
@@ -320,10 +322,10 @@ def _to_type(kit: Kit, done: Outcome) -> list[str]:
     start = f"mosquitto -c {kit.config}"
     if done.action == "start":
         return [f"start it: {start}"]
-    if done.action == "reload":
-        return [f'have it read this: kill -HUP "$(cat {kit.pid_file()})"']
     if done.action == "restart":
-        return [f'restart it: kill "$(cat {kit.pid_file()})"; {start}']
+        stop = f'kill "$(cat {kit.pid_file()})"; sleep 1'  # or its ports are still taken
+        again = "systemctl restart mosquitto" if SYSTEMD.exists() else f"{stop}; {start} -d"
+        return [f"restart it: {again}"]
     return []
 
 

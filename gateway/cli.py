@@ -84,6 +84,12 @@ def gateway() -> None:
     help="How often each lock is visited.",
 )
 @click.option("--max-links", type=click.IntRange(1, 20), default=3, help="Bluetooth links at once.")
+@click.option(
+    "--disk-reserve-mib",
+    type=click.IntRange(min=0),
+    default=64,
+    help="With less left on the disk, records stay in their locks.",
+)
 @click.option("--clock-offset-s", type=float, default=0.0, help="Added to this computer's time.")
 @click.option("--ready", is_flag=True, help="Print a JSON line when the broker is connected.")
 @health_options
@@ -94,6 +100,7 @@ def run(
     data_dir: Path,
     sync_interval_s: float,
     max_links: int,
+    disk_reserve_mib: int,
     clock_offset_s: float,
     ready: bool,
     health: HealthChoice,
@@ -108,7 +115,11 @@ def run(
         broker[0],
         broker[1] or access.default_port,
         data_dir,
-        Settings(sync_interval_s=sync_interval_s, max_links=max_links),
+        Settings(
+            sync_interval_s=sync_interval_s,
+            max_links=max_links,
+            disk_reserve_bytes=disk_reserve_mib << 20,
+        ),
         clock_offset_s,
         own_version(),
         access=access,

@@ -1,9 +1,15 @@
 """Links to locks over Bluetooth LE, with bleak.
 
-Decides how a lock is found, connected and hung up; moves fragments. Does not know what they mean or
-when a link is wanted. Invariant: each `connect` ends in exactly one `down`, after at most one `up`,
-whatever bleak, BlueZ or D-Bus do meanwhile. Connections are made one at a time (BlueZ answers
-"in progress" otherwise), residents' first, and not during discovery.
+Decides how a lock is found, connected and hung up, and when a connection that failed is made again
+(gateway/radiofaults.py says what a failure means); moves fragments. Does not know what they mean or
+when a link is wanted. Connections are made one at a time (BlueZ answers "in progress" otherwise),
+residents' first, and not during discovery; a try that failed leaves the turn to others before the
+next. A lock that BlueZ is "still busy" with, say after this program was killed in the middle of a
+connection, is taken from BlueZ's list and heard anew.
+
+Invariants: each `connect` ends in exactly one `down`, after at most one `up`, whatever bleak, BlueZ
+or D-Bus do meanwhile; nothing that they do not finish holds up `down` or the end of the program for
+longer than LET_GO_WITHIN_S and HANG_UP_WITHIN_S.
 """
 
 from __future__ import annotations
@@ -15,8 +21,10 @@ from typing import Protocol
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.device import BLEDevice
 
 from gateway.machine import values
+from gateway.radiofaults import TRIES, Fault, classify, wait_s
 from gateway.scanning import Scanning
 from gateway.turnstile import Turnstile
 from protocol import gatt
@@ -27,7 +35,10 @@ log = logging.getLogger(__name__)
 FIND_WITHIN_S = 6.0
 CONNECT_WITHIN_S = 12.0
 WRITE_WITHIN_S = 10.0
-HANG_UP_WITHIN_S = 8.0
+HANG_UP_WITHIN_S = 5.0
+LET_GO_WITHIN_S = 3.0  # for bleak to end what was cancelled
+CLOSE_WITHIN_S = 3.0  # at the end of the program: BlueZ hangs up for whoever leaves the bus
+FORGET_WITHIN_S = 3.0
 
 
 class Listener(Protocol):
@@ -67,13 +78,15 @@ class BleakLinks:
         listener: Listener,
         random: Callable[[], float],
         find_within_s: float = FIND_WITHIN_S,
+        on_listening: Callable[[bool], None] = lambda is_on: None,
     ) -> None:
         self._listener = listener
         self._find_within_s = find_within_s
-        self._scanning = Scanning(listener.sighted, random)
+        self._scanning = Scanning(listener.sighted, random, on_listening)
         self._turnstile = Turnstile()
         self._links: dict[str, _Link] = {}
         self._lives: set[asyncio.Task[None]] = set()
+        self._leftovers: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Scans until cancelled."""
@@ -101,12 +114,22 @@ class BleakLinks:
         if link is not None:
             link.outgoing.put_nowait(fragment)
 
+    @property
+    def fault(self) -> Fault | None:
+        """Why this computer's radio does not work, as far as scanning shows; None: it does."""
+        return self._scanning.fault
+
     async def close(self) -> None:
-        """Hangs up everywhere."""
+        """Hangs up everywhere, as far as that can be done soon."""
         for lock in list(self._links):
             self.disconnect(lock)
         if self._lives:
-            await asyncio.wait(set(self._lives))
+            _, late = await asyncio.wait(set(self._lives), timeout=CLOSE_WITHIN_S)
+            for life in late:
+                log.warning("%s does not end; left to BlueZ", life.get_name())
+                life.cancel()
+        for leftover in set(self._leftovers):
+            leftover.cancel()
 
     # --- the life of one link ---
 
@@ -116,7 +139,7 @@ class BleakLinks:
             link.work.cancel()
         try:
             await asyncio.wait({link.work})
-            _tell_why(link)
+            self._tell_why(link)
             await self._hang_up(link)
         finally:
             if self._links.get(link.lock) is link:
@@ -124,16 +147,81 @@ class BleakLinks:
             self._listener.down(link.lock, link.why)
 
     async def _work(self, link: _Link) -> None:
-        device = await self._scanning.find(link.lock, self._find_within_s)
-        if device is None:
-            link.why = values.OUT_OF_RANGE
-            return
+        client = await self._connected(link)
+        if client is not None:
+            await self._carry(link, client)
+
+    async def _connected(self, link: _Link) -> BleakClient | None:
+        """Connects, again where that may help. None: the lock is not there."""
+        for failures in range(1, TRIES + 1):
+            device = await self._scanning.find(link.lock, self._find_within_s)
+            if device is None:
+                is_ours = self.fault is not None and self.fault.is_ours
+                link.why = values.NO_RADIO if is_ours else values.OUT_OF_RANGE
+                return None
+            try:
+                return await self._try(link, device)
+            except Exception as error:  # whatever it is: classified, told, or tried again
+                fault = classify(error)
+                if failures == TRIES or not fault.helps_to_retry:
+                    raise
+                log.info("%s: %s, once more: %s", link.lock, fault.value, error)
+                await self._prepare_again(link, device, fault, failures)
+        raise AssertionError("the last try returns or raises")
+
+    async def _try(self, link: _Link, device: BLEDevice) -> BleakClient:
         async with self._turnstile.turn(link.urgent), self._scanning.paused():
-            link.client = BleakClient(device, disconnected_callback=lambda _client: link.lost.set())
+            link.lost.clear()
+            client = link.client = BleakClient(
+                device, disconnected_callback=lambda _client: link.lost.set()
+            )
             self._scanning.forget(link.lock)
-            await asyncio.wait_for(link.client.connect(), CONNECT_WITHIN_S)
+            await self._make(link, client)
             self._scanning.remember(link.lock, device)
-        await self._carry(link, link.client)
+            return client
+
+    async def _make(self, link: _Link, client: BleakClient) -> None:
+        """Connects within CONNECT_WITHIN_S. Gives up on time even if bleak does not."""
+        making = asyncio.create_task(client.connect(), name=f"connect {link.lock}")
+        try:
+            done, _ = await asyncio.wait({making}, timeout=CONNECT_WITHIN_S)
+            if not done:
+                raise TimeoutError("no connection in time")
+            making.result()
+        finally:
+            if not making.done():
+                await self._let_go(link.lock, client, making)
+
+    async def _let_go(self, lock: str, client: BleakClient, making: asyncio.Task[None]) -> None:
+        making.cancel()
+        try:
+            await asyncio.wait({making}, timeout=LET_GO_WITHIN_S)
+        finally:
+            if not making.done():
+                log.warning("%s: bleak does not let go of a connection being made", lock)
+                self._leave_behind(lock, client, making)
+
+    def _leave_behind(self, lock: str, client: BleakClient, making: asyncio.Task[None]) -> None:
+        """Should it still connect, nobody else would hang up."""
+
+        async def hang_up_later() -> None:
+            await asyncio.wait({making})
+            if not making.cancelled() and making.exception() is None:
+                await self._disconnect(lock, client)
+
+        leftover = asyncio.create_task(hang_up_later(), name=f"leftover {lock}")
+        self._leftovers.add(leftover)
+        leftover.add_done_callback(self._leftovers.discard)
+
+    async def _prepare_again(
+        self, link: _Link, device: BLEDevice, fault: Fault, failures: int
+    ) -> None:
+        await self._hang_up(link)
+        if fault is Fault.IN_PROGRESS and failures > 1:
+            await _take_from_bluez(device)
+        elif not fault.needs_new_handle:
+            self._scanning.remember(link.lock, device)
+        await asyncio.sleep(wait_s(failures))
 
     async def _carry(self, link: _Link, client: BleakClient) -> None:
         """Subscribes, then writes what is queued until the link is lost."""
@@ -160,25 +248,57 @@ class BleakLinks:
             writing = client.write_gatt_char(rx, fragment, response=True)
             await asyncio.wait_for(writing, WRITE_WITHIN_S)
 
-    async def _hang_up(self, link: _Link) -> None:
-        if link.client is None:
+    def _tell_why(self, link: _Link) -> None:
+        """Takes the result of the work. All failures mean: down; some, that no lock is to blame."""
+        work = link.work
+        if work is None or not work.done() or work.cancelled():
             return
-        hanging_up = asyncio.create_task(link.client.disconnect())
+        error = work.exception()
+        if error is None:
+            return
+        fault = classify(error)
+        if fault.is_ours and link.why == values.CONNECT_FAILED:
+            link.why = values.NO_RADIO
+        said = f"{type(error).__name__}: {error}"
+        log.info("%s: %s: %s (%s)", link.lock, link.why, fault.value, said)
+
+    async def _hang_up(self, link: _Link) -> None:
+        if link.client is not None:
+            await self._disconnect(link.lock, link.client)
+
+    async def _disconnect(self, lock: str, client: BleakClient) -> None:
+        hanging_up = asyncio.create_task(client.disconnect())
         done, _ = await asyncio.wait({hanging_up}, timeout=HANG_UP_WITHIN_S)
         if not done:
             hanging_up.cancel()
         elif not hanging_up.cancelled() and hanging_up.exception() is not None:
-            log.info("%s: hanging up: %s", link.lock, hanging_up.exception())
+            log.info("%s: hanging up: %s", lock, hanging_up.exception())
 
 
-def _tell_why(link: _Link) -> None:
-    """Takes the result of the work. bleak, BlueZ and D-Bus fail in many ways; all mean: down."""
-    work = link.work
-    if work is None or work.cancelled():
-        return
-    error = work.exception()
-    if error is not None:
-        log.info("%s: %s: %s: %s", link.lock, link.why, type(error).__name__, error)
+async def _take_from_bluez(device: BLEDevice) -> None:
+    """Has BlueZ forget a device, with whatever it still thinks to be doing with it."""
+    from dbus_fast import BusType, Message  # there is none but on Linux, nor any BlueZ
+    from dbus_fast.aio import MessageBus
+
+    path = str(device.details["path"])
+    bus = MessageBus(bus_type=BusType.SYSTEM)
+    try:
+        async with asyncio.timeout(FORGET_WITHIN_S):
+            await bus.connect()
+            await bus.call(
+                Message(
+                    destination="org.bluez",
+                    path=path.rpartition("/")[0],
+                    interface="org.bluez.Adapter1",
+                    member="RemoveDevice",
+                    signature="o",
+                    body=[path],
+                )
+            )
+    except Exception as error:  # noqa: BLE001 - it was an attempt to help
+        log.info("BlueZ does not forget %s: %s", device.name, error)
+    finally:
+        bus.disconnect()
 
 
 def _characteristic(client: BleakClient, uuid: str) -> BleakGATTCharacteristic:

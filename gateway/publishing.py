@@ -3,7 +3,8 @@
 Decides order and what may be left out: of states only the newest per topic is worth saying; events
 and responses that are already in line are not put there twice; responses beyond a bound push out
 the oldest (the asker repeats its command and gets the same answer). Events need no bound here: the
-machine keeps a window of them, and the outbox everything.
+machine keeps a window of them, and the outbox everything. Its order is the one that counts: what
+is said again goes to the end of the line, so that after a broken line the oldest are not the last.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Lane:
     def put(self, publish: Publish) -> None:
         """Adds one; never waits."""
         key = (publish.device, b"" if self._newest_wins else publish.payload)
+        if not self._newest_wins:
+            self._waiting.pop(key, None)
         self._waiting[key] = publish
         if len(self._waiting) > MAX_WAITING:
             del self._waiting[next(iter(self._waiting))]

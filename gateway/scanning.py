@@ -1,8 +1,10 @@
 """One scan for all links: which locks are in the air, and the handle to connect to each.
 
 Decides when to scan: always, except while somebody connects (BlueZ may refuse or starve a
-connection during discovery). Survives the Bluetooth service going away: each scan is short, so that
-a dead bus shows, and a failed one is tried again, more slowly each time.
+connection during discovery). Survives the adapter and the Bluetooth service going away and coming
+back: each scan is short, so that a dead bus shows, and a failed one is tried again, more slowly
+each time, but so that a stick that is plugged in again is found within RETRY_MAX_S. Time in which
+nobody may scan does not count against a lock that is looked for.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 
+from gateway.radiofaults import Fault, classify
 from kannuki.backoff import Backoff
 from protocol import gatt
 
@@ -28,6 +31,8 @@ REPORT_EVERY_S = 1.0
 START_WITHIN_S = 10.0
 STOP_WITHIN_S = 5.0
 SCAN_FOR_S = 15.0
+RETRY_MAX_S = 10.0
+LONGEST_FIND_S = 18.0  # pauses included; the machine gives up a connection after 25
 
 
 @dataclass
@@ -38,12 +43,22 @@ class _Seen:
 
 
 class Scanning:
-    """`run` scans until cancelled; `on_seen(lock)` is called at most once a second per lock."""
+    """`run` scans until cancelled; `on_seen(lock)` is called at most once a second per lock.
 
-    def __init__(self, on_seen: Callable[[str], None], random: Callable[[], float]) -> None:
+    `on_listening(is_on)`: from now on, or no longer, a lock that advertises would be heard.
+    """
+
+    def __init__(
+        self,
+        on_seen: Callable[[str], None],
+        random: Callable[[], float],
+        on_listening: Callable[[bool], None] = lambda is_on: None,
+    ) -> None:
         self._on_seen = on_seen
+        self._on_listening = on_listening
         self._random = random
-        self._backoff = Backoff(first_s=0.5, max_s=30.0)
+        self._backoff = Backoff(first_s=0.5, max_s=RETRY_MAX_S)
+        self.fault: Fault | None = None  # why nothing is heard, if nothing can be
         self._seen: dict[str, _Seen] = {}
         self._news = asyncio.Event()
         self._pauses = 0
@@ -63,20 +78,29 @@ class Scanning:
                 task.cancel()
                 await asyncio.wait({task})
                 self._stopped.set()
-            failures = failures + 1 if _failed(task) else 0
+            failures = failures + 1 if self._failed(task) else 0
             if failures:
                 await asyncio.sleep(self._backoff.delay_s(failures, self._random()))
 
     async def find(self, lock: str, within_s: float) -> BLEDevice | None:
-        """The handle of a lock seen lately, or seen soon."""
+        """The handle of a lock seen lately, or seen within so much time of listening."""
+        loop, left_s = asyncio.get_running_loop(), within_s
         try:
-            async with asyncio.timeout(within_s):
-                while (device := self._fresh(lock)) is None:
-                    self._news.clear()
-                    await self._news.wait()
+            async with asyncio.timeout(LONGEST_FIND_S):
+                while (device := self._fresh(lock)) is None and left_s > 0:
+                    await self._until(paused=False)
+                    began_at = loop.time()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._something_new(), left_s)
+                    left_s -= loop.time() - began_at
                 return device
         except TimeoutError:
             return None
+
+    async def _something_new(self) -> None:
+        """A sighting of any lock, or a pause."""
+        self._news.clear()
+        await self._news.wait()
 
     def forget(self, lock: str) -> None:
         """The handle is in doubt: wait for a new sighting."""
@@ -92,6 +116,7 @@ class Scanning:
         """No discovery inside."""
         self._pauses += 1
         self._pauses_changed.set()
+        self._news.set()
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), STOP_WITHIN_S)
@@ -106,10 +131,13 @@ class Scanning:
         self._stopped.clear()
         scanner = BleakScanner(self._on_advertisement, service_uuids=[gatt.SERVICE_UUID])
         await asyncio.wait_for(scanner.start(), START_WITHIN_S)
+        self._works()
+        self._on_listening(True)
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._until(paused=True), SCAN_FOR_S)
         finally:
+            self._on_listening(False)
             await asyncio.wait_for(scanner.stop(), STOP_WITHIN_S)
 
     async def _until(self, paused: bool) -> None:
@@ -135,12 +163,20 @@ class Scanning:
         at = asyncio.get_running_loop().time()
         return seen.device if seen and at - seen.seen_at <= FRESH_S else None
 
+    def _works(self) -> None:
+        if self.fault is not None:
+            log.warning("scanning again")
+        self.fault = None
 
-def _failed(task: asyncio.Task[None]) -> bool:
-    """Whether a scan ended by a fault; bleak and D-Bus have many kinds, each means: again later."""
-    if task.cancelled():
-        return False
-    error = task.exception()
-    if error is not None:
-        log.warning("cannot scan: %s: %s", type(error).__name__, error)
-    return error is not None
+    def _failed(self, task: asyncio.Task[None]) -> bool:
+        """Whether a scan ended by a fault. Said aloud when it is news, not at every try."""
+        if task.cancelled():
+            return False
+        error = task.exception()
+        if error is None:
+            return False
+        fault = classify(error)
+        level = logging.WARNING if fault is not self.fault else logging.DEBUG
+        log.log(level, "cannot scan: %s (%s: %s)", fault.value, type(error).__name__, error)
+        self.fault = fault
+        return True

@@ -2,23 +2,31 @@
 
 Decides durability: each method is one transaction on a WAL database with synchronous=FULL, so what
 it has stored survives `kill -9` and, on honest disks, a power cut. Rows leave by acknowledgement
-only; the disk is the bound, and when it is full StorageError says so and nothing is half stored.
-One connection, used from one thread; opened anew after an error of the disk.
+only, so the disk alone bounds the outbox: 100,000 events are some 400 MB. `has_room` says when less
+than a reserve is left on it; records then stay in their locks, and the reserve serves what must
+still be written: documents for locks, answers, the deletion of events. A full disk is a
+StorageError, and nothing is half stored. After a fault of the disk the file is opened anew.
+
+A file that is damaged, or a newer program's, is a StoreFault with a remedy: it is no StorageError,
+because going on would forget. Nothing is repaired or removed here. One connection, one thread.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from gateway.machine import Errand, Handled, Pending, StorageError, StoredEvent, What
+from gateway.machine import Errand, Handled, Pending, Settings, StorageError, StoredEvent, What
+from kannuki.errors import InputError
 
 FILE_NAME = "gateway.sqlite"
 BUSY_MS = 5000
+RESERVE_BYTES = Settings().disk_reserve_bytes  # SQLite's log and its index want some 10 MB of it
 
 MIGRATIONS = (
     """
@@ -74,13 +82,41 @@ MIGRATIONS = (
 )
 
 
-class SqliteStore:
-    """gateway.machine.Store on a file. Raises StorageError, also when it cannot be opened."""
+class StoreFault(InputError):
+    """The file cannot be used, and a person must see to it."""
 
-    def __init__(self, path: Path) -> None:
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The connection of a gateway: every transaction is begun and ended by hand."""
+    return sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None)
+
+
+def free_bytes(folder: Path) -> int:
+    """What may still be written on this disk, reckoned as for other people than root."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+class SqliteStore:
+    """gateway.machine.Store on a file. Raises StorageError and StoreFault, also when opened."""
+
+    def __init__(
+        self,
+        path: Path,
+        reserve_bytes: int = RESERVE_BYTES,
+        *,
+        connect: Callable[[Path], Any] = connect,
+        free_bytes: Callable[[Path], int] = free_bytes,
+    ) -> None:
         self._path = path
+        self._reserve_bytes = reserve_bytes
+        self._connect = connect
+        self._free_bytes = free_bytes
+        self._is_stale = False  # the disk failed: open the file anew
+        self._refused = False  # the last change found no room
         with self._translated():
             self._database = self._open()
+            self._waiting = self._count()
 
     def close(self) -> None:
         """Closes the file; what was stored stays."""
@@ -91,16 +127,17 @@ class SqliteStore:
     def put_event(self, event: StoredEvent, lock: str, journal_epoch: int, next_seq: int) -> None:
         """Event and audit position, both or neither."""
         with self._changing() as database:
-            database.execute(
+            added = database.execute(
                 "INSERT INTO outbox (id, channel, device, payload) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (id) DO NOTHING",
                 (event.id, event.channel, event.device, event.payload),
-            )
+            ).rowcount
             database.execute(
                 "INSERT INTO audit_position VALUES (?, ?, ?) "
                 "ON CONFLICT (lock, journal_epoch) DO UPDATE SET next_seq = excluded.next_seq",
                 (lock, journal_epoch, next_seq),
             )
+        self._waiting += added
 
     def events_after(self, number: int, limit: int) -> list[StoredEvent]:
         """The oldest events with greater numbers."""
@@ -111,14 +148,36 @@ class SqliteStore:
         )
         return [StoredEvent(*row) for row in rows]
 
+    def newest_event(self) -> StoredEvent | None:
+        """The event put in last."""
+        rows = self._rows(
+            "SELECT number, id, channel, device, payload FROM outbox ORDER BY number DESC LIMIT 1"
+        )
+        return StoredEvent(*rows[0]) if rows else None
+
     def forget_events(self, ids: list[str]) -> None:
         """Deletes acknowledged events."""
         with self._changing() as database:
-            database.executemany("DELETE FROM outbox WHERE id = ?", [(key,) for key in ids])
+            gone = database.executemany(
+                "DELETE FROM outbox WHERE id = ?", [(key,) for key in ids]
+            ).rowcount
+        self._waiting -= gone
 
     def waiting_events(self) -> int:
         """How many events the outbox holds."""
-        return self._rows("SELECT count(*) FROM outbox")[0][0]
+        return self._waiting
+
+    def has_room(self) -> bool:
+        """Whether the disk has more than the reserve, unused pages of our own file counted."""
+        try:
+            if self._refused:
+                self._try_a_change()
+            free = self._free_bytes(self._path.parent)
+            if free <= self._reserve_bytes:
+                free += self._unused_bytes()
+        except (StorageError, OSError):
+            return False
+        return free > self._reserve_bytes
 
     def next_seq(self, lock: str, journal_epoch: int) -> int | None:
         """The first record not yet put in the outbox."""
@@ -208,47 +267,88 @@ class SqliteStore:
 
     # --- the file ---
 
-    def _open(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._path, timeout=BUSY_MS / 1000, isolation_level=None)
+    def _open(self) -> Any:
+        database = self._connect(self._path)
         try:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
-            _migrate(database)
+            (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise self._damaged(found)
+            self._migrate(database)
         except BaseException:
             database.close()  # and with it the lock that a half-done step holds
             raise
         return database
 
+    def _migrate(self, database: Any) -> None:
+        """Brings the file up to date, step by step, each step whole. Refuses a newer file."""
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            text = f"{self._path} was made by a newer version of kannuki (schema {version})"
+            raise StoreFault(text, "install that version again, or name another --data-dir")
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            mark = f"PRAGMA user_version = {number}"
+            database.executescript(f"BEGIN IMMEDIATE; {script}; {mark}; COMMIT;")
+
+    def _current(self) -> Any:
+        """The connection; a new one when the disk failed under the old one."""
+        if self._is_stale:
+            self._database.close()
+            self._database = self._open()
+            self._waiting = self._count()
+            self._is_stale = False
+        return self._database
+
+    def _count(self) -> int:
+        (count,) = self._database.execute("SELECT count(*) FROM outbox").fetchone()
+        return int(count)
+
+    def _unused_bytes(self) -> int:
+        (pages,), (size,) = self._rows("PRAGMA freelist_count") + self._rows("PRAGMA page_size")
+        return int(pages * size)
+
+    def _try_a_change(self) -> None:
+        """One that changes nothing, but is written. Raises StorageError."""
+        with self._changing() as database:
+            database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         with self._translated():
-            return self._database.execute(query, values).fetchall()
+            return self._current().execute(query, values).fetchall()
 
     @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
+    def _changing(self) -> Iterator[Any]:
         """One transaction: all of it is durable, or none of it happened."""
         with self._translated():
-            self._database.execute("BEGIN IMMEDIATE")
+            database = self._current()
+            database.execute("BEGIN IMMEDIATE")
             try:
-                yield self._database
-                self._database.execute("COMMIT")
+                yield database
+                database.execute("COMMIT")
             except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
                 raise
+            self._refused = False
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise self._damaged(str(error)) from error
+            self._refused |= code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+            self._is_stale |= code == sqlite3.SQLITE_IOERR
             raise StorageError(f"{self._path.name}: {error}") from error
 
-
-def _migrate(database: sqlite3.Connection) -> None:
-    """Brings the file up to date, step by step, each step whole. Refuses a newer file."""
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise sqlite3.DatabaseError(f"made by a newer version (schema {version})")
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        mark = f"PRAGMA user_version = {number}"
-        database.executescript(f"BEGIN IMMEDIATE; {script}; {mark}; COMMIT;")
+    def _damaged(self, why: str) -> StoreFault:
+        names = f"{self._path.name}, {self._path.name}-wal and {self._path.name}-shm"
+        return StoreFault(
+            f"{self._path} is damaged: {why}",
+            f"move {names} out of {self._path.parent}, keep them for whoever looks into it, and "
+            "start again: the locks still hold every record that the town has not signed for, and "
+            "the town sends its documents again",
+        )

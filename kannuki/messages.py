@@ -26,6 +26,7 @@ from pydantic import (
 
 TOPIC_ROOT = "kannuki/v1"
 MAX_PAYLOAD_BYTES = 65536
+FIRMWARE = r"^[A-Za-z0-9][A-Za-z0-9.+_-]{0,19}$"
 
 
 def from_base64url(value: Any) -> bytes:
@@ -97,6 +98,7 @@ class GatewayState(Message):
     version: str = ""
     started_at: UnixSeconds = 0
     waiting_events: int = 0
+    outbox_full: bool = False  # its disk is: records stay in the locks until there is room
     beats_every_s: int = Field(default=0, ge=0, le=3600)
 
 
@@ -117,6 +119,10 @@ class LockState(Message):
     time_hi: UnixSeconds | None = None  # None: the lock does not know how late it is
     keypad: Literal["ready", "waits", "disabled", "off", "unknown"] = "unknown"
     held_open: bool = False
+    lost_records: int = 0  # since the lock started; storage refused them
+    battery: int | None = Field(default=None, ge=0, le=100)  # per cent; None: it does not say
+    firmware: str = Field(default="", pattern=f"{FIRMWARE}|^$")  # "": it does not say
+    gateway: DeviceId | None = None  # who tells this; None: one from before it said so
 
 
 # --- event: from a gateway, kept in its outbox until acknowledged ---
@@ -162,6 +168,7 @@ class RelayOpen(Message):
     session: MessageId
     message: Bytes  # the holder's HELLO
     expires_at: UnixSeconds
+    via: DeviceId | None = None  # the gateway that shall act; None: whoever reaches the lock
 
 
 class RelaySend(Message):
@@ -172,6 +179,7 @@ class RelaySend(Message):
     session: MessageId
     message: Bytes
     expires_at: UnixSeconds
+    via: DeviceId | None = None  # as in RelayOpen
 
 
 class RelayClose(Message):
@@ -214,6 +222,19 @@ class DocumentPut(Message):
     expires_at: UnixSeconds
 
 
+class TokenPut(Message):
+    """Bring this token to the lock ahead of its use, so that it checks the signature beforehand.
+
+    Answered when the lock has taken it. A gateway keeps it in memory, until `expires_at` and no
+    longer: what is lost is sent again, and what never arrives costs its holder a second.
+    """
+
+    kind: Literal["token_put"] = "token_put"
+    id: MessageId
+    token: Bytes  # opens nothing without its proof key, which is not here
+    expires_at: UnixSeconds
+
+
 class TimeAnswer(Message):
     """The signed answer to a TimeRequest; `id` is the request's. Not answered."""
 
@@ -235,6 +256,7 @@ class CommandResult(Message):
     error: str | None = Field(default=None, pattern=r"^[A-Z_]{1,40}$")
     message: Bytes | None = None
     version: int | None = None
+    gateway: DeviceId | None = None  # who answers
 
 
 @dataclass(frozen=True)
@@ -293,6 +315,7 @@ CHANNELS: dict[str, Channel] = {
             "relay_close": RelayClose,
             "status_put": StatusPut,
             "document_put": DocumentPut,
+            "token_put": TokenPut,
             "time_answer": TimeAnswer,
         },
         of_gateways=frozenset({"event_ack"}),

@@ -67,11 +67,22 @@ def read_secret_file(path: Path, *, max_bytes: int = 4096) -> bytes:
         raise InputError(f"cannot read the secret in {path}: {reason}", "check the path") from error
     if not stat.S_ISREG(mode):
         raise InputError(f"{path} is not a regular file", "keep the secret in a file of its own")
-    if stat.S_IMODE(mode) & 0o077:
+    if is_open_to_others(path, mode, os.environ):
         raise InputError(f"{path} can be read by others", f"chmod 600 {path}")
     if not secret or len(secret) > max_bytes:
         raise InputError(f"{path} is empty or too large", f"a secret has 1 to {max_bytes} bytes")
     return secret
+
+
+def is_open_to_others(path: Path, mode: int, environ: Mapping[str, str]) -> bool:
+    """Whether users besides the owner may use a file with this mode.
+
+    systemd hands a service its credentials in a folder that nobody else enters (systemd.exec(5),
+    LoadCredential=). It may give the service its right by an ACL, whose mask shows as 0440.
+    """
+    folder = environ.get("CREDENTIALS_DIRECTORY")
+    is_credential = bool(folder) and path.parent == Path(folder or "")
+    return bool(stat.S_IMODE(mode) & (0o037 if is_credential else 0o077))
 
 
 def write_secret_file(path: Path, secret: bytes) -> None:

@@ -19,6 +19,10 @@ STATE_ACKED_SEQ = 11  # the newest record that the town has acknowledged
 STATE_KEYPAD = 12
 STATE_HELD_OPEN = 13  # false, or true while a hold-open or an evacuation lasts
 STATE_LOST_RECORDS = 14  # events since the start that storage refused
+STATE_BATTERY = 15  # per cent left, 0 to 100; a lock on mains does not say it
+STATE_FIRMWARE = 16  # the firmware's version: text of 1 to MAX_FIRMWARE_CHARS characters
+
+MAX_FIRMWARE_CHARS = 20
 
 BOLT_UNKNOWN = 0
 BOLT_LOCKED = 1

@@ -24,6 +24,8 @@ PIN_BOLT_RETRACTED = 33  # in, 1 = at the end stop
 PIN_DOOR_CLOSED = 34  # in, 1 = closed
 PIN_REX = 35  # in, 1 = pressed
 PIN_TAMPER = 39  # in, 1 = case open
+PIN_BATTERY = 36  # in, a voltage: 255 = 3.3 V; a third of the battery's
+BATTERY_EMPTY, BATTERY_FULL = 109, 155  # 1.41 V and 2.01 V
 OUTPUT_PINS = (PIN_MOTOR_EXTEND, PIN_MOTOR_RETRACT, PIN_SIGNAL)
 
 REX_PRESS_MS = 300
@@ -39,6 +41,7 @@ class Door:
     is_open: bool = False
     jam_at: float | None = None
     tamper: bool = False
+    battery: float | None = None  # per cent left; None: on mains
     levels: dict[int, int] = field(default_factory=lambda: dict.fromkeys(OUTPUT_PINS, 0))
     keypad: Keypad = field(default_factory=Keypad)
     _rex_left_ms: float = 0.0
@@ -66,7 +69,14 @@ class Door:
             PIN_DOOR_CLOSED: int(not self.is_open),
             PIN_REX: int(self._rex_left_ms > 0),
             PIN_TAMPER: int(self.tamper),
+            PIN_BATTERY: self._battery_level(),
         }
+
+    def _battery_level(self) -> int:
+        if self.battery is None:
+            return 0
+        step = (BATTERY_FULL - BATTERY_EMPTY) / 100
+        return round(BATTERY_EMPTY + step * min(100.0, max(0.0, self.battery)))
 
     def power_lost(self) -> list[str]:
         self.keypad.power_lost()
@@ -173,6 +183,13 @@ class Door:
             return []
         self.tamper = is_case_open
         return ["case_opened" if is_case_open else "case_closed"]
+
+    def set_battery(self, percent: float | None) -> list[str]:
+        """Somebody puts in other cells, or mains."""
+        if self.battery == percent:
+            return []
+        self.battery = percent
+        return ["battery_changed"]
 
     def jam(self, at: float | None = None) -> list[str]:
         """Something gets in the bolt's way at `at` (0..1), or right where it is."""

@@ -2,7 +2,7 @@
 
 Decides from a lock's last report, its gateway and the clock: whether the state is of now or of the
 past, whether the lock knows the time well enough, and how far it is behind the town's papers. What
-nobody tells (battery, firmware of a lock) is None, never a guess. Pure; reads no clock.
+a lock does not tell (its battery, its firmware) is None, never a guess. Pure; reads no clock.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ class Report:
     acked_seq: int
     time_lo: int | None
     time_hi: int | None
+    battery: int | None = None
+    firmware: str = ""
+    lost_records: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ def fleet_line(
     """The same for a technician: versions held beside the newest, and what nobody tells."""
     held = report is not None
     return door_line(lock_id, report, gateway_online) | {
-        "battery": None,  # LockState has no such member; a lock on mains has none to tell
-        "firmware": None,  # nor this one
+        "battery": report.battery if held else None,  # a lock on mains has none to tell
+        "firmware": (report.firmware or None) if held else None,
+        "lost_records": report.lost_records if held else 0,
         "list": {
             "held": report.status_version if held else None,
             "newest": papers.status_version,

@@ -37,6 +37,9 @@ from cloud.people.principals import Principal
 
 MAX_USES = 2_000
 _REPORTED = (
+    "battery",
+    "firmware",
+    "lost_records",
     "reachable",
     "seen_at",
     "bolt",

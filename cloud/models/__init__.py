@@ -20,7 +20,7 @@ from cloud.models.booking import (
 from cloud.models.desk import AlarmMark
 from cloud.models.documents import DocumentOutbox, LockSettings, StatusHistory, StatusOutbox
 from cloud.models.facilities import MAIN, ClosedDay, Facility
-from cloud.models.fleet import GatewayRow, LockReport
+from cloud.models.fleet import GatewayRow, LockReach, LockReport
 from cloud.models.groups import Group, GroupEvidence, GroupMember
 from cloud.models.keys import (
     Credential,
@@ -30,6 +30,7 @@ from cloud.models.keys import (
     KeyWork,
     MinIssuedAt,
     StaffKey,
+    TokenAhead,
 )
 from cloud.models.news import Alarm, AuditRecord, SeenHead
 from cloud.models.payments import PaymentEntry, PaymentEvent, PaymentOrder
@@ -80,6 +81,7 @@ __all__ = [
     "KeyLink",
     "KeyWork",
     "Lock",
+    "LockReach",
     "LockReport",
     "LockSettings",
     "MinIssuedAt",
@@ -98,6 +100,7 @@ __all__ = [
     "StaffMember",
     "StatusHistory",
     "StatusOutbox",
+    "TokenAhead",
     "Town",
     "TownKeyedRow",
     "TownRow",

@@ -22,7 +22,7 @@ class GatewayRow(TownKeyedRow, Base):
 
 
 class LockReport(TownRow, Base):
-    """What a gateway last told of a lock. `gateway_id` is known once a record came home by it."""
+    """What a gateway last told of a lock. `gateway_id`: the last one that reached it."""
 
     __tablename__ = "lock_reports"
 
@@ -39,6 +39,20 @@ class LockReport(TownRow, Base):
     acked_seq: Mapped[int]
     keypad: Mapped[str] = mapped_column(String(10))
     held_open: Mapped[bool]
+    lost_records: Mapped[int]
+    battery: Mapped[int | None]  # per cent; None: it does not say
+    firmware: Mapped[str] = mapped_column(String(20))  # "": it does not say
     time_lo: Mapped[int | None]
     time_hi: Mapped[int | None]
     heard_at: Mapped[int]
+
+
+class LockReach(TownRow, Base):
+    """Which gateways have reached a lock, and when: `lost_at` once one of them no longer does."""
+
+    __tablename__ = "lock_reach"
+
+    lock_id: Mapped[str] = mapped_column(ForeignKey("locks.lock_id"), primary_key=True)
+    gateway_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reached_at: Mapped[int]
+    lost_at: Mapped[int | None]

@@ -49,6 +49,7 @@ class Credential(TownRow, Base):
             sqlite_where=_LIVE,
             postgresql_where=_LIVE,
         ),
+        Index("ix_credentials_begins", "town", "not_before"),
     )
 
     cti: Mapped[bytes] = mapped_column(LargeBinary(8), primary_key=True)
@@ -61,6 +62,17 @@ class Credential(TownRow, Base):
     issued_at: Mapped[int]
     revoked_at: Mapped[int | None]
     listed_version: Mapped[int | None]
+
+
+class TokenAhead(TownRow, Base):
+    """A token on its way to its lock ahead of its use; `taken_at`: the lock has it."""
+
+    __tablename__ = "tokens_ahead"
+
+    cti: Mapped[bytes] = mapped_column(ForeignKey("credentials.cti"), primary_key=True)
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[int]
+    taken_at: Mapped[int | None]
 
 
 class KeyLink(TownRow, Base):

@@ -32,6 +32,7 @@ from protocol.statuslist import StatusList
 from protocol.timebound import TimeBound
 from protocol.verify import Trust
 
+VERSION = "0.1.0"  # what STATE_FIRMWARE says
 KEEP_TIME_EVERY_MS = 60000
 
 _BOLT_CODES = {
@@ -42,7 +43,10 @@ _BOLT_CODES = {
 
 
 class Lock:
-    """`sensors`: the first readings after power came."""
+    """`sensors`: the first readings after power came.
+
+    `battery()`: per cent left, or None on a board without one.
+    """
 
     def __init__(
         self,
@@ -54,12 +58,14 @@ class Lock:
         rtc: Any,
         sensors: Sensors,
         reset_cause: int = 0,
+        battery: Callable | None = None,
     ) -> None:
         self.crypto = crypto
         self.storage = storage
         self.lost_records = 0  # events that storage refused; openings never depend on one
         self._secrets = secrets
         self._ticks = ticks
+        self._battery = battery
         self._refusals = Refusals()
         lock_id = identity.lock_id
         self.journal = Journal(storage, lock_id, identity.journal_epoch)
@@ -268,7 +274,7 @@ class Lock:
         """What a holder of an open session may know of the door."""
         lo, hi = timebound.to_wire(self.now())
         closed, journal = self.door.sensors.closed, self.journal
-        return {
+        state = {
             lockstate.STATE_BOLT: _BOLT_CODES.get(self.door.state, lockstate.BOLT_MOVING),
             lockstate.STATE_DOOR: lockstate.LEAF_CLOSED if closed else lockstate.LEAF_OPEN,
             lockstate.STATE_STATUS_VERSION: self.trust.status.version,
@@ -283,7 +289,12 @@ class Lock:
             lockstate.STATE_KEYPAD: self.keypad.state(self._ticks()),
             lockstate.STATE_HELD_OPEN: self.door.held_open,
             lockstate.STATE_LOST_RECORDS: self.lost_records,
+            lockstate.STATE_FIRMWARE: VERSION,
         }
+        battery = self._battery() if self._battery else None
+        if battery is not None:
+            state[lockstate.STATE_BATTERY] = battery
+        return state
 
 
 def _time_keeper(ticks: Callable, rtc: Any, identity: Identity, memory: Any) -> TimeKeeper:

@@ -95,7 +95,7 @@ def issue_server(
     """The broker's certificate at this town's listener, for these host names and addresses."""
     if not hosts:
         raise AuthorityError("a broker's certificate needs a host name or an address")
-    names = x509.SubjectAlternativeName([_host(host) for host in dict.fromkeys(hosts)])
+    names = x509.SubjectAlternativeName([host_name(host) for host in dict.fromkeys(hosts)])
     builder = _leaf(ca, SERVER_NAME, public_key, serial, validity, ExtendedKeyUsageOID.SERVER_AUTH)
     return builder.add_extension(names, critical=False).sign(ca.key, hashes.SHA256())
 
@@ -165,6 +165,17 @@ def make_crl(
         one = x509.RevokedCertificateBuilder().serial_number(entry.serial)
         builder = builder.add_revoked_certificate(one.revocation_date(_when(entry.at)).build())
     return builder.sign(ca.key, hashes.SHA256())
+
+
+def host_name(host: str) -> x509.GeneralName:
+    """A host name or an address, as a certificate names it. Raises AuthorityError."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        pass
+    if not _HOST.match(host):
+        raise AuthorityError(f"'{host}' is neither a host name nor an address")
+    return x509.DNSName(host)
 
 
 def hosts_of(certificate: x509.Certificate) -> list[str]:
@@ -241,16 +252,6 @@ def _usage(*, ca: bool) -> x509.KeyUsage:
 def _authority_key(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     found = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(found.value)
-
-
-def _host(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        pass
-    if not _HOST.match(host):
-        raise AuthorityError(f"'{host}' is neither a host name nor an address")
-    return x509.DNSName(host)
 
 
 def _name(text: str) -> x509.Name:

@@ -1,7 +1,7 @@
 """How the kit's files get onto the disk: whole or not at all, for the right eyes, only on change.
 
-Decides write order and modes. Invariant: a reader (Mosquitto reloads at any time) sees the old file
-or the new one, and a file that holds a key is never readable by others, not even for an instant.
+Decides write order and modes. Invariant: a reader (Mosquitto may start at any time) sees the old
+file or the new one, and one that holds a key is never readable by others, not even for an instant.
 """
 
 from __future__ import annotations

@@ -39,11 +39,10 @@ class Listener:
 
 @dataclass(frozen=True)
 class Broker:
-    """What all towns share. `log_file` None: stderr, which a service manager keeps."""
+    """What all towns share."""
 
     data_dir: Path
     user: str
-    log_file: Path | None = None
 
 
 def pid_file(broker: Broker) -> Path:
@@ -61,7 +60,6 @@ def config_text(broker: Broker, listeners: Sequence[Listener]) -> str:
 def _head(broker: Broker, *, several: bool) -> str:
     """per_listener_settings: with one town both ways mean the same, but from 2.0.12 on Mosquitto
     queues nothing for absent clients where it is true (eclipse-mosquitto/mosquitto#2618)."""
-    log = f"file {broker.log_file}" if broker.log_file else "stderr"
     lines = [
         "# Written by `kannuki gateway broker-config`: do not edit, it is written anew.",
         f"per_listener_settings {'true' if several else 'false'}",
@@ -83,10 +81,11 @@ def _head(broker: Broker, *, several: bool) -> str:
         "set_tcp_nodelay true",
         "sys_interval 0",
         "",
-        f"log_dest {log}",
+        "log_dest stderr",  # to the journal; a log file would need SIGHUP to be rotated
         "log_type error",
         "log_type warning",
         "log_type notice",
+        "log_type information",
         "log_timestamp_format %Y-%m-%dT%H:%M:%S",
         "connection_messages true",
     ]

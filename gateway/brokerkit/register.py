@@ -54,10 +54,6 @@ class Register(_Kept):
         """Certificates of this name that are believed until they expire, oldest first."""
         return [one for one in self.issued if one.name == name and one.revoked_at is None]
 
-    def was_revoked(self, name: str) -> bool:
-        """Whether a certificate of this name was taken back, ever."""
-        return any(one.name == name and one.revoked_at is not None for one in self.issued)
-
     def revoked(self) -> list[Revoked]:
         """For the revocation list."""
         return [
@@ -80,7 +76,6 @@ class BrokerSettings(_Kept):
     format: Literal["kannuki-broker-1"] = "kannuki-broker-1"
     user: str
     data_dir: str
-    log_file: str | None = None
 
 
 _K = TypeVar("_K", bound=_Kept)

@@ -41,7 +41,7 @@ class Entity:
     label: str
     template: str
     settings: dict[str, Any]
-    needs_reach: bool = True  # what a lock said last is stale once it is out of reach
+    needs: str = "reachable"  # besides the gateway: what a lock said is stale once out of reach
 
 
 def _choice(member: str, on: str, off: str) -> str:
@@ -81,10 +81,7 @@ LOCK_ENTITIES = (
         "bolt",
         "Bolt",
         "{{ value_json.bolt }}",
-        {
-            "device_class": "enum",
-            "options": ["locked", "unlocked", "moving", "jammed", "unknown"],
-        },
+        {},  # no list of `options`: versions before 2024.12 do not know it
     ),
     Entity(
         "binary_sensor",
@@ -95,14 +92,22 @@ LOCK_ENTITIES = (
     ),
     Entity(
         "sensor",
+        "battery",
+        "Battery",
+        "{{ value_json.battery | default('None') }}",  # left out by a lock that does not say
+        {
+            "device_class": "battery",
+            "unit_of_measurement": "%",
+            "state_class": "measurement",
+            **DIAGNOSTIC,
+        },
+    ),
+    Entity(
+        "sensor",
         "keypad",
         "Keypad",
         "{{ value_json.keypad }}",
-        {
-            "device_class": "enum",
-            "options": ["ready", "waits", "disabled", "off", "unknown"],
-            **DIAGNOSTIC,
-        },
+        dict(DIAGNOSTIC),
     ),
     Entity(
         "binary_sensor",
@@ -110,15 +115,15 @@ LOCK_ENTITIES = (
         "Reachable",
         _flag("reachable"),
         {"device_class": "connectivity", **ON_OFF, **DIAGNOSTIC},
-        needs_reach=False,
+        needs="",
     ),
     Entity(
         "sensor",
         "seen",
         "Last seen",
-        "{{ as_datetime(value_json.seen_at) if value_json.seen_at else 'None' }}",
+        "{{ as_datetime(value_json.seen_at) }}",
         {"device_class": "timestamp", **DIAGNOSTIC},
-        needs_reach=False,
+        needs="seen_at",
     ),
 )
 GATEWAY_ENTITIES = (
@@ -128,7 +133,7 @@ GATEWAY_ENTITIES = (
         "Online",
         _flag("online"),
         {"device_class": "connectivity", **ON_OFF, **DIAGNOSTIC},
-        needs_reach=False,
+        needs="",
     ),
     Entity(
         "sensor",
@@ -136,7 +141,7 @@ GATEWAY_ENTITIES = (
         "Waiting events",
         "{{ value_json.waiting_events }}",
         {"state_class": "measurement", "unit_of_measurement": "events", **DIAGNOSTIC},
-        needs_reach=False,
+        needs="",
     ),
 )
 
@@ -188,8 +193,8 @@ class _Device:
         if self._device == self._gateway_id and entity.name == "online":
             return {}
         sources = [self._source(self._gateway_id, "online")]
-        if entity.needs_reach:
-            sources.append(self._source(self._device, "reachable"))
+        if entity.needs:
+            sources.append(self._source(self._device, entity.needs))
         return {"availability": sources, "availability_mode": "all"}
 
     def _source(self, device: str, member: str) -> dict[str, str]:

@@ -65,6 +65,7 @@ class Monitor:
         self._started_at = wall()
         self._is_ready = False
         self._head = OutboxHead()
+        self._greeting = asyncio.Lock()
         self._ledger = announcing.Ledger(data_dir / announcing.LEDGER_NAME)
         self._survey: Callable[[], Survey]
         self._place: Callable[[], Place]
@@ -100,7 +101,7 @@ class Monitor:
                 await asyncio.sleep(STATUS_EVERY_S)
 
     async def greet(self, link: MqttLink, place: Place) -> None:
-        """A broker is connected: say what Home Assistant should know, take back the rest."""
+        """A broker is connected, or our locks are others: tell Home Assistant what is new."""
 
         async def retain(topic: str, payload: bytes) -> None:
             await link.publish(topic, payload, retain=True)
@@ -109,7 +110,8 @@ class Monitor:
         wanted = discovery.announcements(
             prefix, place.town, place.gateway_id, place.credentials, self._version
         )
-        await announcing.announce(wanted if prefix else [], self._ledger, retain)
+        async with self._greeting:
+            await announcing.announce(wanted if prefix else [], self._ledger, retain)
 
     def report(self) -> Report:
         """Everything that is known now."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from gateway.machine import lockstate, values
 from gateway.machine.herald import Herald
 from gateway.machine.ports import Errand, Handled, Pending, StorageError, Store, What
+from gateway.machine.scheduler import Urgency
 from gateway.machine.values import Counters, Now
 from kannuki import messages
 from kannuki.messages import CommandResult, DocumentPut, StatusPut
@@ -29,6 +30,7 @@ PutCommand = StatusPut | DocumentPut
 Answers = list[tuple[str, CommandResult]]
 
 KINDS: tuple[What, ...] = ("status", "keyset", "config", "ack")
+PAPERS: tuple[What, ...] = ("keyset", "config")
 # The largest keyset has some 1,100 bytes; the other half of a message is for a list's entries.
 MAX_DOCUMENT_BYTES = MAX_MESSAGE_BYTES // 2
 
@@ -74,6 +76,17 @@ class ErrandDesk:
         except StorageError:
             self._counters.add("storage_errors")
             return False
+
+    def urgency(self, lock: str) -> Urgency:
+        """How much this lock should be visited, for what waits for it."""
+        try:
+            if self._store.pending(lock, "status") is not None:
+                return Urgency.WITHDRAWAL
+            papers = [self._store.pending(lock, what) for what in PAPERS]
+        except StorageError:
+            self._counters.add("storage_errors")
+            return Urgency.ROUTINE
+        return Urgency.PAPERS if any(papers) else Urgency.ROUTINE
 
     def _command(self, lock: str, command: PutCommand, now: Now) -> Answers:
         handled = self._store.handled(command.id)

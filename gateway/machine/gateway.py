@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from gateway.machine import relay, steps, values
 from gateway.machine.documents import Bookmarks
 from gateway.machine.errands import ErrandDesk
+from gateway.machine.hearing import Hearing
 from gateway.machine.herald import Herald
 from gateway.machine.housekeeping import Visit
 from gateway.machine.introduction import Introductions
@@ -25,10 +26,11 @@ from gateway.machine.link import Phase, Use
 from gateway.machine.outbox import Outbox
 from gateway.machine.ports import StorageError, Store, StoredEvent
 from gateway.machine.relay import RelayDesk
-from gateway.machine.scheduler import Scheduler
+from gateway.machine.scheduler import Scheduler, Urgency
 from gateway.machine.sharing import LinkShare
 from gateway.machine.survey import Survey
 from gateway.machine.timekeeping import TimeDesk
+from gateway.machine.tokens import TokenDesk
 from gateway.machine.values import Action, Counters, Note, Now, Settings
 from kannuki import messages
 from kannuki.messages import (
@@ -41,12 +43,17 @@ from kannuki.messages import (
     RelaySend,
     StatusPut,
     TimeAnswer,
+    TokenPut,
 )
+from protocol import statuslist
+from protocol.cose import CoseError
 from protocol.frames import FrameError
 from protocol.holder import Credential
 from protocol.timebound import TimeBound
 
 BEAT_S = 30.0
+
+LockCommand = StatusPut | DocumentPut | TokenPut | RelayOpen | RelaySend | RelayClose
 
 
 @dataclass
@@ -88,6 +95,7 @@ class Gateway:
         self._visits: dict[str, _Visiting] = {}
         self._bookmarks = Bookmarks()
         self._scheduler = Scheduler(self._settings)
+        self._hearing = Hearing(self._settings)
         self._relays = RelayDesk(self._settings)
         self._links = LinkShare(
             self._settings,
@@ -99,6 +107,7 @@ class Gateway:
         )
         self._introductions = Introductions(random_bytes)
         self._times = TimeDesk(self._settings)
+        self._tokens = TokenDesk()
         self._outbox = Outbox(store, self._settings)
         started_at = max(0, int(now.wall))
         self._herald = Herald(gateway_id, version, started_at, store, self._actions, self.counters)
@@ -115,7 +124,8 @@ class Gateway:
         self._credentials = dict(credentials)
         for lock in credentials:
             self._links.add(lock)
-            self._scheduler.add(lock, now.at)
+            self._scheduler.add(lock, now.at, self._errands.urgency(lock))
+            self._hearing.add(lock, now.at)
         self._pump(now)
 
     def command(self, device: str, payload: bytes, now: Now) -> None:
@@ -126,12 +136,13 @@ class Gateway:
             self.counters.add("garbage_commands")
             return
         self.counters.add("commands")
+        self._outbox.receiver_speaks()
         if isinstance(command, EventAck):
             self._on_ack(command)
         elif isinstance(command, TimeAnswer):
             self._on_time_answer(device, command, now)
         else:
-            assert isinstance(command, StatusPut | DocumentPut | RelayOpen | RelaySend | RelayClose)
+            assert isinstance(command, LockCommand)
             self._on_lock_command(device, command, now)
         self._pump(now)
 
@@ -142,6 +153,7 @@ class Gateway:
             self.counters.add("stray_link_events")
             return
         link.up(max_fragment)
+        self._hearing.heard(lock, now.at)
         if link.use is Use.RELAY:
             self._introduce(lock, now)
         else:
@@ -154,6 +166,7 @@ class Gateway:
         if link is None:
             self.counters.add("stray_link_events")
             return
+        self._hearing.heard(lock, now.at)
         try:
             message = link.join(fragment)
         except FrameError:
@@ -174,7 +187,7 @@ class Gateway:
         if self._links.find(lock, Phase.CONNECTING, Phase.UP, Phase.CLOSING) is None:
             self.counters.add("stray_link_events")
             return
-        use = self._links.down(lock)
+        use = self._links.down(lock, now)
         self._introductions.drop(lock)
         if use is Use.RELAY:
             self._carry_relay(self._relays.link_down(lock, why), now)
@@ -186,7 +199,13 @@ class Gateway:
 
     def sighted(self, lock: str, now: Now) -> None:
         """The lock was heard advertising."""
+        self._hearing.heard(lock, now.at)
         self._scheduler.sighted(lock, now.at)
+        self._pump(now)
+
+    def listening(self, is_on: bool, now: Now) -> None:
+        """Somebody begins, or ceases, to listen for advertisements: only then is silence news."""
+        self._hearing.listening(is_on, now.at)
         self._pump(now)
 
     def broker_up(self, now: Now) -> None:
@@ -204,6 +223,7 @@ class Gateway:
         """Time has passed."""
         self._carry_relay(self._relays.tick(now), now)
         self._end_late_visits(now)
+        self._look_after_the_silent(now)
         for lock, use in self._links.give_up_overdue(now):
             if use is Use.RELAY:
                 self._carry_relay(self._relays.link_down(lock, values.CONNECT_FAILED), now)
@@ -212,6 +232,8 @@ class Gateway:
         if now.at >= self._beat_at:
             self._beat_at = now.at + BEAT_S
             self._errands.expire(now.wall)
+            for lock, result in self._tokens.expire(now.wall):
+                self._herald.answer(lock, result)
             self._herald.tell_own_state()
         self._pump(now)
 
@@ -226,7 +248,7 @@ class Gateway:
     def next_timeout(self) -> float:
         """The monotonic time by which `tick` is to be called."""
         times = [self._beat_at, self._relays.next_due_at(), self._outbox.next_due_at()]
-        times.append(self._links.next_due_at())
+        times += [self._links.next_due_at(), self._hearing.next_due_at()]
         times += [visiting.due_at() for visiting in self._visits.values()]
         return min(time for time in times if time is not None)
 
@@ -240,12 +262,12 @@ class Gateway:
         waiting: int | None = None
         first: list[StoredEvent] = []
         try:
-            waiting, first = self._store.waiting_events(), self._store.events_after(0, 1)
+            first, waiting = self._store.events_after(0, 1), self._store.waiting_events()
         except StorageError:
             self.counters.add("storage_errors")
         return Survey(
             is_online=self._herald.is_online,
-            is_storing=waiting is not None,
+            is_storing=bool(first or waiting == 0) and self._store.has_room(),
             links_for_residents=self._links.in_use(Use.RELAY),
             links_for_housekeeping=self._links.in_use(Use.HOUSEKEEPING),
             max_links=self._settings.max_links,
@@ -265,7 +287,7 @@ class Gateway:
     def _on_lock_command(
         self,
         lock: str,
-        command: StatusPut | DocumentPut | RelayOpen | RelaySend | RelayClose,
+        command: LockCommand,
         now: Now,
     ) -> None:
         if lock not in self._credentials:
@@ -273,14 +295,45 @@ class Gateway:
             self._herald.answer(lock, unknown)
         elif isinstance(command, StatusPut | DocumentPut):
             self._on_put(lock, command, now)
+        elif isinstance(command, TokenPut):
+            self._on_token(lock, command, now)
+        elif isinstance(command, RelayOpen | RelaySend) and not self._is_ours(command):
+            self._on_others_relay(lock, command, now)
         else:
             self._carry_relay(self._relays.command(lock, command, now), now)
 
     def _on_put(self, lock: str, command: StatusPut | DocumentPut, now: Now) -> None:
         self._errands.command(lock, command, now)
-        self._scheduler.hurry(lock, now.at)
+        self._scheduler.hurry(lock, now.at, self._errands.urgency(lock))
+        if isinstance(command, StatusPut):
+            withdrawing = _list_of(command)
+            if withdrawing is not None:
+                self._answer(lock, self._tokens.withdraw(lock, withdrawing))
         if lock in self._visits:
             self._visits[lock].has_news = True
+
+    def _on_token(self, lock: str, command: TokenPut, now: Now) -> None:
+        """The next visit brings it; one that begins before that is worth a visit of its own."""
+        self._answer(lock, self._tokens.command(lock, command, now))
+        if self._tokens.begins_by(lock, now.wall + self._settings.sync_interval_s):
+            self._scheduler.hurry(lock, now.at, Urgency.TOKENS)
+            if lock in self._visits:
+                self._visits[lock].has_news = True
+
+    def _answer(self, lock: str, results: Iterable[CommandResult]) -> None:
+        for result in results:
+            self._herald.answer(lock, result)
+
+    # --- several gateways at one lock ---
+
+    def _is_ours(self, command: RelayOpen | RelaySend) -> bool:
+        """Both of two gateways hear what a lock is told; the town says which of them acts."""
+        return command.via in (None, self._gateway_id)
+
+    def _on_others_relay(self, lock: str, command: RelayOpen | RelaySend, now: Now) -> None:
+        """Another gateway has this session: whatever we hold of it gives the lock free."""
+        self.counters.add("relays_of_others")
+        self._carry_relay(self._relays.abandon(lock, command.session), now)
 
     def _on_ack(self, command: EventAck) -> None:
         try:
@@ -308,9 +361,11 @@ class Gateway:
         """A lock that is no longer in our file."""
         self._carry_relay(self._relays.drop(lock), now)
         self._errands.drop(lock)
+        self._answer(lock, self._tokens.drop(lock))
         self._visits.pop(lock, None)
         self._links.let_go(lock, now)
         self._scheduler.remove(lock)
+        self._hearing.remove(lock)
         self._herald.forget(lock)
         self._times.forget(lock)
         self._bookmarks.remove(lock)
@@ -362,6 +417,7 @@ class Gateway:
             self._settings,
             wants_time,
             self._bookmarks,
+            lambda: self._tokens.to_carry(lock, now.wall),
         )
         ends_at = now.at + self._settings.round_within_s
         self._visits[lock] = _Visiting(visit, ends_at, now.at + self._settings.reply_within_s)
@@ -398,6 +454,9 @@ class Gateway:
                     self._visits[lock].has_set_time |= taken
                     self._times.judged(lock, taken, now.at)
                     self.counters.add("times_taken" if taken else "times_refused")
+                case steps.TokenJudged(command_id, error):
+                    self.counters.add("tokens_refused" if error else "tokens_taken")
+                    self._answer(lock, self._tokens.judged(lock, command_id, error))
                 case steps.Remark(text):
                     self._actions.append(Note(lock, text))
                 case steps.Finished() | steps.Failed():
@@ -414,7 +473,8 @@ class Gateway:
         if isinstance(how, steps.Finished):
             self.counters.add("visits_finished")
             self._introductions.forgive(lock)
-            again_soon = visiting.has_news and self._errands.has_pending(lock)
+            news = self._errands.has_pending(lock) or self._tokens.to_carry(lock, now.wall)
+            again_soon = visiting.has_news and bool(news)
             self._scheduler.succeeded(lock, now.at, again_soon)
         else:
             self._visit_failed(lock, how.why, now, in_reach=True, reached=how.authentic)
@@ -445,7 +505,17 @@ class Gateway:
         self.counters.add("visits_failed")
         failures = self._scheduler.failed(lock, now.at, in_reach)
         self._actions.append(Note(lock, f"housekeeping failed ({failures} in a row): {why}"))
-        if not reached and failures >= self._settings.unreachable_after:
+        is_missed = self._hearing.is_missed(lock)
+        if not reached and (is_missed or failures >= self._settings.unreachable_after):
+            self._herald.unreachable(lock)
+
+    def _look_after_the_silent(self, now: Now) -> None:
+        """Looks soon for a lock that is not heard; says so when it stays silent."""
+        for lock in self._hearing.newly_missed(now.at):
+            self.counters.add("locks_missed")
+            self._scheduler.missed(lock, now.at)
+        for lock in self._hearing.newly_gone(now.at):
+            self._actions.append(Note(lock, "not heard any more: out of reach or without power"))
             self._herald.unreachable(lock)
 
     # --- events ---
@@ -457,3 +527,12 @@ class Gateway:
             self.counters.add("storage_errors")
             return
         self._herald.send(events)
+
+
+def _list_of(command: StatusPut) -> statuslist.StatusList | None:
+    """The status list in a command, if its form is one; who signed it is the lock's to check."""
+    try:
+        _, header = statuslist.parse(command.document)
+        return statuslist.in_memory(header, command.entries)
+    except (CoseError, statuslist.StatusListError):
+        return None

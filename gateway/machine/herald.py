@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.machine.ports import StorageError, Store, StoredEvent
-from gateway.machine.values import Action, Counters, Publish
+from gateway.machine.values import Action, Counters, Note, Publish
 from kannuki import messages
 from kannuki.messages import CommandResult, GatewayState, LockState, TimeRequest
 
 RESULT_KEEPS_S = 60.0
+FULL_TEXT = "the disk is full: records stay in the locks until there is room on it"
+ROOM_TEXT = "the disk has room again: records are read from the locks"
 
 
 class Herald:
@@ -38,6 +40,7 @@ class Herald:
         self._states: dict[str, LockState] = {}
         self._told: GatewayState | None = None
         self._online = False
+        self._is_full = False
 
     @property
     def is_online(self) -> bool:
@@ -84,11 +87,13 @@ class Herald:
         except StorageError:
             self._counters.add("storage_errors")
             return
+        self._note_room(self._store.has_room())
         state = GatewayState(
             online=True,
             version=self._version,
             started_at=self._started_at,
             waiting_events=waiting,
+            outbox_full=self._is_full,
         )
         if self._online and state != self._told:
             self._told = state
@@ -97,7 +102,7 @@ class Herald:
     def answer(self, device: str, result: CommandResult, within_s: float = RESULT_KEEPS_S) -> None:
         """Answers a command; nobody waits for it longer than `within_s`."""
         expiry_s = max(1.0, min(within_s, RESULT_KEEPS_S))
-        payload = messages.encode(result)
+        payload = messages.encode(result.model_copy(update={"gateway": self._gateway_id}))
         self._actions.append(Publish("response", device, payload, expiry_s=expiry_s))
 
     def send(self, events: Iterable[StoredEvent]) -> None:
@@ -110,9 +115,17 @@ class Herald:
         payload = messages.encode(request)
         self._actions.append(Publish("request", self._gateway_id, payload, expiry_s=within_s))
 
+    def _note_room(self, has_room: bool) -> None:
+        """Tells the log when the outbox stops or goes on growing."""
+        if has_room == self._is_full:
+            self._is_full = not has_room
+            text = FULL_TEXT if self._is_full else ROOM_TEXT
+            self._actions.append(Note(self._gateway_id, text))
+
     def _publish_state(self, lock: str, state: LockState) -> None:
         if self._online:
-            self._retain(lock, messages.encode(state))
+            signed = state.model_copy(update={"gateway": self._gateway_id})
+            self._retain(lock, messages.encode(signed))
 
     def _retain(self, device: str, payload: bytes) -> None:
         self._actions.append(Publish("state", device, payload, retain=True))

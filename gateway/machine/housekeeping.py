@@ -1,10 +1,11 @@
 """One housekeeping visit to one lock: documents to it, its state and audit records from it.
 
-Decides what is asked in which order: the state; then keyset, configuration, status list (a
-revocation should not wait for paper) and the newest acknowledgement; then records until there are
-none left. A signed time goes in between as soon as the town's answer is there; the visit waits for
-it only when everything else is done. One request at a time. Does not connect, publish or keep time.
-A lock that refuses our token for the time alone still takes documents, which may change its mind.
+Decides what is asked in which order: the state; then the keyset (which says who may withdraw), the
+status list (a withdrawal should not wait for paper), the configuration, tokens of bookings that
+begin soon and the newest acknowledgement; then records until there are none left. A signed time
+goes in between as soon as the town's answer is there; the visit waits for it only when everything
+else is done. One request at a time. Does not connect, publish or keep time. A lock that refuses our
+token for the time alone still takes documents, which may change its mind.
 Invariant: a visit cut short anywhere is repeated without loss.
 
 `start`, `receive`, `time_answer` and `give_up_time` return steps (gateway/machine/steps.py).
@@ -29,8 +30,10 @@ from gateway.machine.steps import (
     Step,
     TimeJudged,
 )
+from gateway.machine.tokens import TokensChore
 from gateway.machine.values import Settings
 from gateway.machine.view import Chore, Request, View
+from kannuki.messages import TokenPut
 from protocol import holder, reasons, session, signedtime, timebound
 from protocol.cose import CoseError
 from protocol.holder import Credential, HolderSession
@@ -105,6 +108,7 @@ class Visit:
         settings: Settings,
         wants_time: Callable[[TimeBound], bool],
         bookmarks: Bookmarks,
+        tokens_to_carry: Callable[[], list[TokenPut]] = list,
     ) -> None:
         self.is_waiting = False  # for a signed time, and for nothing else
         self._lock = lock
@@ -117,10 +121,11 @@ class Visit:
         self._asked: Chore = self._state
         self._documents: list[Chore] = [
             PaperChore(view, store, "keyset", session.REQUEST_KEYSET),
-            PaperChore(view, store, "config", session.REQUEST_CONFIG),
             StatusChore(view, store, settings, bookmarks),
+            PaperChore(view, store, "config", session.REQUEST_CONFIG),
         ]
-        self._papers_and_records: list[Chore] = [
+        self._ours_alone: list[Chore] = [
+            TokensChore(view, tokens_to_carry),
             PaperChore(view, store, "ack", session.REQUEST_ACK),
             RecordsChore(view, store, gateway_id, settings.max_records),
         ]
@@ -170,7 +175,7 @@ class Visit:
 
     def _on_outcome(self, outcome: session.Outcome) -> list[Step]:
         if outcome.reason == session.OK:
-            self._chores = [self._state, *self._documents, *self._papers_and_records]
+            self._chores = [self._state, *self._documents, *self._ours_alone]
             return self._go_on()
         self._refused = f"the lock refuses our token: {reasons.name(outcome.reason)}"
         if not session.stays_open(outcome.reason):

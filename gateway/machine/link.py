@@ -30,18 +30,24 @@ class Use(enum.Enum):
 
 
 class Link:
-    """The link to one lock; `deadline_at` bounds connecting and hanging up."""
+    """The link to one lock, wanted since `began_at`.
+
+    `deadline_at` bounds connecting and hanging up.
+    """
 
     def __init__(self) -> None:
         self.phase = Phase.DOWN
         self.use: Use | None = None
+        self.began_at = 0.0
         self.deadline_at = 0.0
+        self._hang_ups = 0
         self._max_fragment = frames.MIN_FRAGMENT_BYTES
         self._incoming = frames.Reassembler()
 
-    def connecting(self, use: Use, deadline_at: float) -> None:
+    def connecting(self, use: Use, began_at: float, deadline_at: float) -> None:
         """Someone wants it."""
-        self.phase, self.use, self.deadline_at = Phase.CONNECTING, use, deadline_at
+        self.phase, self.use, self._hang_ups = Phase.CONNECTING, use, 0
+        self.began_at, self.deadline_at = began_at, deadline_at
 
     def up(self, max_fragment: int) -> None:
         """It carries fragments of at most `max_fragment` bytes."""
@@ -52,6 +58,12 @@ class Link:
     def closing(self, deadline_at: float) -> None:
         """We hang up; nobody uses it any more."""
         self.phase, self.use, self.deadline_at = Phase.CLOSING, None, deadline_at
+        self._hang_ups += 1
+
+    @property
+    def is_closing_soon(self) -> bool:
+        """Whether it is on its way down, and not because nobody hears us hang up."""
+        return self.phase is Phase.CLOSING and self._hang_ups == 1
 
     def down(self) -> None:
         """It is gone."""

@@ -6,9 +6,11 @@ it, but a lock can be old or broken: anything unexpected is a StateError, never 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kannuki import messages
 from kannuki.messages import LockState
 from protocol import lockstate, timebound
 from protocol.timebound import FOREVER, TimeBound
@@ -35,6 +37,7 @@ KEYPADS: dict[int, Keypad] = {
     lockstate.KEYPAD_DISABLED: "disabled",
     lockstate.KEYPAD_OFF: "off",
 }
+FIRMWARE = re.compile(messages.FIRMWARE)
 LARGEST = 1 << 40  # of any number in it: times, versions, sequence numbers
 
 
@@ -58,6 +61,9 @@ class Reported:
     acked_seq: int
     keypad: Keypad
     held_open: bool
+    lost_records: int = 0
+    battery: int | None = None  # per cent; None: it does not say, as one on mains
+    firmware: str = ""  # "": one from before it said so
 
     def published(self, seen_at: int) -> LockState:
         """The retained state."""
@@ -75,6 +81,9 @@ class Reported:
             time_hi=None if self.time.hi == FOREVER else self.time.hi,
             keypad=self.keypad,
             held_open=self.held_open,
+            lost_records=self.lost_records,
+            battery=self.battery,
+            firmware=self.firmware,
         )
 
 
@@ -98,6 +107,9 @@ def read(value: Any) -> Reported:
         _number(value, lockstate.STATE_ACKED_SEQ),
         KEYPADS.get(_number(value, lockstate.STATE_KEYPAD), "unknown"),
         held_open,
+        _number(value, lockstate.STATE_LOST_RECORDS, missing=0),
+        _battery(value.get(lockstate.STATE_BATTERY)),
+        _firmware(value.get(lockstate.STATE_FIRMWARE)),
     )
 
 
@@ -106,8 +118,25 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
-def _number(value: dict[Any, Any], key: int) -> int:
-    number = value.get(key)
+def _battery(percent: Any) -> int | None:
+    if percent is None:
+        return None
+    if not is_number(percent) or percent > 100:
+        raise StateError("the battery has no per cent of 0 to 100")
+    return int(percent)
+
+
+def _firmware(version: Any) -> str:
+    """Text of a lock goes to logs and pages: nothing in it but what a version is made of."""
+    if version is None:
+        return ""
+    if not isinstance(version, str) or not FIRMWARE.fullmatch(version):
+        raise StateError("the firmware's version is none")
+    return version
+
+
+def _number(value: dict[Any, Any], key: int, missing: int | None = None) -> int:
+    number = value.get(key, missing)
     if not isinstance(number, int) or not is_number(number):
         raise StateError(f"state member {key} is missing or out of bounds")
     return number

@@ -68,6 +68,12 @@ class Store(Protocol):
     def events_after(self, number: int, limit: int) -> list[StoredEvent]:
         """The oldest events with greater numbers."""
 
+    def newest_event(self) -> StoredEvent | None:
+        """The event put in last."""
+
+    def has_room(self) -> bool:
+        """Whether the outbox may grow; when not, records are left in their locks. Never raises."""
+
     def forget_events(self, ids: list[str]) -> None:
         """Their receiver has committed them. Unknown ids are no error."""
 

@@ -35,6 +35,7 @@ class RecordsChore:
 
     def next(self) -> Request | None:
         """The next parcel."""
+        self._over = self._over or not self._store.has_room()  # what is not read stays there
         if self._over:
             return None
         if self._next_seq is None:

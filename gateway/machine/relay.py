@@ -20,6 +20,7 @@ from protocol.frames import MAX_MESSAGE_BYTES
 
 RelayCommand = RelayOpen | RelaySend | RelayClose
 
+_NO_USE = (values.OUT_OF_RANGE, values.NO_RADIO)  # to try again while somebody waits
 INBOX_SIZE = 1000
 INBOX_KEEPS_S = 600.0  # later, a repeated relay command finds no session anyway
 
@@ -185,9 +186,17 @@ class RelayDesk:
             return []
         current.tries_left -= 1
         current.linked = False
-        if current.opening and current.tries_left > 0 and why != values.OUT_OF_RANGE:
+        if current.opening and current.tries_left > 0 and why not in _NO_USE:
             return []
         return list(self._recorded(self._end(current, values.UNREACHABLE, hang_up=False)))
+
+    def abandon(self, lock: str, session_id: str) -> list[Step]:
+        """Another gateway carries this session: nothing of it is said or answered here."""
+        current = self._sessions.get(lock)
+        if current is None or current.id != session_id:
+            return []
+        current.command = None
+        return self._end(current, values.NO_SESSION)
 
     def drop(self, lock: str) -> list[Step]:
         """The lock is no longer ours."""

@@ -4,6 +4,14 @@ Decides who gets a link, who gives one up, and what becomes of an adapter that d
 what is said over it. A lock's link goes DOWN -> CONNECTING -> UP -> CLOSING -> DOWN and has one use
 at a time. A resident comes first: housekeeping at that lock hangs up at once and keeps its turn,
 housekeeping elsewhere gives up its link when none is free.
+
+Housekeeping shares the rest so that no lock starves another. Locks in good standing (scheduler.py)
+may use every link, but a visit that outstays `quick_s` gives way when another of them waits.
+Suspects (dead, jammed, slow, hostile, or not known yet) leave one link free while nobody waits;
+while a lock in good standing waits they have one link at the most and half of its time. So, with
+two links or more and hang_up_s for a link to go down, a lock in good standing waits no longer than
+one suspect's visit and (its peers + 1) * (quick_s + hang_up_s) / (max_links - 1), whatever the
+others do. The suspects' own lane never closes for good, so none of them is given up either.
 Invariant: at most `max_links` links are not DOWN.
 """
 
@@ -37,6 +45,8 @@ class LinkShare:
         self._interrupted = interrupted
         self._links: dict[str, Link] = {}
         self._leaving: set[str] = set()  # no longer ours, but not DOWN yet
+        self._suspects: dict[str, float] = {}  # whose links are not DOWN -> connected from
+        self._suspects_rest_until_at = float("-inf")
 
     # --- which locks ---
 
@@ -89,6 +99,7 @@ class LinkShare:
         """The same lock: a connection being made is taken over, one in use is ended."""
         if link.phase is Phase.CONNECTING:
             link.use = Use.RELAY
+            self._suspects.pop(lock, None)
             self._scheduler.put_off(lock, now.at)
         else:
             self._interrupt(lock, now)
@@ -108,13 +119,60 @@ class LinkShare:
         self.hang_up(lock, now)
 
     def _serve_due(self, now: Now) -> None:
+        while self._free() > 0 and self._serve_one(now):
+            pass
+        if self._free() <= 0:
+            self._end_one_that_outstays(now)
+
+    def _serve_one(self, now: Now) -> bool:
+        """Connects to the first lock that may be visited now."""
+        waiting = self._waiting(now)
+        good_waits = not all(map(self._scheduler.is_suspect, waiting))
+        for lock in waiting:
+            is_suspect = self._scheduler.is_suspect(lock)
+            if is_suspect and not self._has_room_for_suspect(good_waits, now):
+                continue
+            if is_suspect:
+                self._suspects[lock] = now.at
+            self._scheduler.started(lock, now.at)
+            self._connect(lock, Use.HOUSEKEEPING, now)
+            return True
+        return False
+
+    def _waiting(self, now: Now) -> list[str]:
         idle = set(self._idle())
-        for lock in self._scheduler.due(now.at):
-            if self._free() <= 0:
-                return
-            if lock in idle:
-                self._scheduler.started(lock, now.at)
-                self._connect(lock, Use.HOUSEKEEPING, now)
+        return [lock for lock in self._scheduler.due(now.at) if lock in idle]
+
+    def _has_room_for_suspect(self, good_waits: bool, now: Now) -> bool:
+        if good_waits:
+            return not self._suspects and now.at >= self._suspects_rest_until_at
+        return len(self._suspects) < self._most_suspects()
+
+    def _most_suspects(self) -> int:
+        return max(1, self._settings.max_links - 1)
+
+    def _end_one_that_outstays(self, now: Now) -> None:
+        """A lock in good standing that waits gets the link of one that is not as quick."""
+        if self._room_is_made():
+            return
+        overstaying = [lock for lock, ends_at in self._slices() if now.at >= ends_at]
+        if overstaying and not all(map(self._scheduler.is_suspect, self._waiting(now))):
+            lock = overstaying[0]
+            self._interrupted(lock)
+            self._scheduler.cut_short(lock, now.at)
+            self._counters.add("visits_cut_short")
+            self.hang_up(lock, now)
+
+    def _room_is_made(self) -> bool:
+        return any(link.is_closing_soon for link in self._links.values())
+
+    def _slices(self) -> list[tuple[str, float]]:
+        """Visits to locks in good standing, and until when each is undisturbed."""
+        return [
+            (lock, link.began_at + self._settings.quick_s)
+            for lock, link in self._links.items()
+            if link.use is Use.HOUSEKEEPING and lock not in self._suspects
+        ]
 
     def _idle(self) -> list[str]:
         return [
@@ -128,7 +186,7 @@ class LinkShare:
         return self._settings.max_links - taken
 
     def _connect(self, lock: str, use: Use, now: Now) -> None:
-        self._links[lock].connecting(use, now.at + self._settings.connect_within_s)
+        self._links[lock].connecting(use, now.at, now.at + self._settings.connect_within_s)
         self._actions.append(Connect(lock, urgent=use is Use.RELAY))
 
     # --- what happens to one ---
@@ -146,11 +204,14 @@ class LinkShare:
             link.closing(now.at + self._settings.hang_up_within_s)
             self._actions.append(Disconnect(lock))
 
-    def down(self, lock: str) -> Use | None:
+    def down(self, lock: str, now: Now) -> Use | None:
         """The link is gone; what it was used for, or None when we hung up."""
         link = self._links[lock]
         use = link.use
         link.down()
+        began_at = self._suspects.pop(lock, None)
+        if began_at is not None:
+            self._suspects_rest_until_at = 2 * now.at - began_at  # as long as it held the link
         self._forget_if_down(lock)
         return use
 
@@ -177,8 +238,28 @@ class LinkShare:
             for link in self._links.values()
             if link.phase in (Phase.CONNECTING, Phase.CLOSING)
         ]
-        turn_at = self._scheduler.next_due_at(self._idle()) if self._free() > 0 else None
-        return min(times if turn_at is None else [*times, turn_at], default=None)
+        times += [at for at in (self._next_turn_at(), self._next_slice_end_at()) if at is not None]
+        return min(times, default=None)
+
+    def _next_turn_at(self) -> float | None:
+        """When a lock is due that a link is free for. (A link that comes free is an event.)"""
+        if self._free() <= 0:
+            return None
+        served = self._idle()
+        if len(self._suspects) >= self._most_suspects():
+            served = [lock for lock in served if not self._scheduler.is_suspect(lock)]
+        return self._scheduler.next_due_at(served)
+
+    def _next_slice_end_at(self) -> float | None:
+        """When a visit has to give way, should somebody be waiting for its link by then."""
+        if self._free() > 0 or self._room_is_made():
+            return None
+        slices = self._slices()
+        good = [lock for lock in self._idle() if not self._scheduler.is_suspect(lock)]
+        due_at = self._scheduler.next_due_at(good)
+        if not slices or due_at is None:
+            return None
+        return max(due_at, min(ends_at for _, ends_at in slices))
 
     def _forget_if_down(self, lock: str) -> None:
         if lock in self._leaving and self._links[lock].phase is Phase.DOWN:

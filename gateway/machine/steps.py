@@ -8,6 +8,7 @@ Carried(what, version)         the lock holds this version of this kind of docum
 NotCarried(what, error)        the lock refuses the pending document for good
 AskTime(nonce)                 have the town sign the time for this nonce
 TimeJudged(taken)              the lock has looked at the signed answer
+TokenJudged(id, error)         the lock has taken the token of this command, or never will
 Remark(text)                   for the log
 Finished()                     the visit is over; nothing is left
 Failed(why, authentic)         it is over; authentic when the lock itself said so
@@ -80,6 +81,14 @@ class TimeJudged:
 
 
 @dataclass(frozen=True)
+class TokenJudged:
+    """The lock has checked a token ahead of its use; `error`: it is not good there."""
+
+    command_id: str
+    error: str | None
+
+
+@dataclass(frozen=True)
 class Remark:
     """Something for the log."""
 
@@ -108,6 +117,7 @@ Step = (
     | NotCarried
     | AskTime
     | TimeJudged
+    | TokenJudged
     | Remark
     | Finished
     | Failed

@@ -14,6 +14,7 @@ from kannuki.messages import Message
 
 # Why a link is down, as an adapter says it.
 OUT_OF_RANGE = "out of range"  # not seen advertising
+NO_RADIO = "no radio"  # this computer's own trouble: no adapter, or no Bluetooth service
 CONNECT_FAILED = "connect failed"
 LOST = "lost"  # a link that was up went down by itself
 CLOSED = "closed"  # on our own Disconnect
@@ -52,6 +53,10 @@ class Settings:
     first_retry_s: float = 2.0
     max_retry_s: float = 300.0
     unreachable_after: int = 3  # tries in a row
+    quick_s: float = 8.0  # a visit that takes longer gives way when others wait
+    silent_after_s: float = 20.0  # a lock not heard for so long is looked for (scans last 15 s)
+    gone_after_s: float = 40.0  # and after so long is told to be out of reach
+    listen_at_least_s: float = 5.0  # of which somebody must have listened: 50 advertisements
     connect_within_s: float = 25.0
     hang_up_within_s: float = 10.0
     round_within_s: float = 30.0  # one housekeeping visit; the rest waits for the next
@@ -63,6 +68,7 @@ class Settings:
     relay_connect_tries: int = 3
     resend_after_s: float = 5.0  # a receiver that connects after us missed the first sending
     outbox_window: int = 50  # events on their way at once
+    disk_reserve_bytes: int = 64 << 20  # with less left on the disk, records stay in their locks
     max_records: int = 24  # 24 of 112 bytes fit one message
     status_piece_bytes: int = 1024  # of a status list; a lock holds one piece in memory
     time_doubt_s: float = 10.0  # a lock in more doubt about the time is brought a signed answer

@@ -1,8 +1,9 @@
 """`machine` of a simulated ESP32: pins of a door with physics, an RTC that shows the world's time.
 
 Does what the ESP32 port does for Pin, RTC, WDT, reset, unique_id, reset_cause and freq, and what we
-use of UART; has no ADC, PWM, Timer, I2C or sleep modes. `time.time()` remains the PC's clock: use
-`RTC`. The watchdog is kept by the board, so a chip that hangs without I/O is noticed, not stopped.
+use of UART and ADC; has no PWM, Timer, I2C or sleep modes. `time.time()` remains the PC's clock:
+use `RTC`. The watchdog is kept by the board, so a chip that hangs without I/O is noticed, not
+stopped.
 """
 
 import os
@@ -76,6 +77,19 @@ class Pin:
 
     def __repr__(self) -> str:
         return f"Pin({self._id})"
+
+
+class ADC:
+    """A voltage at a pin: the board sends it as one of 256 steps from 0 to 3.3 V."""
+
+    ATTN_11DB = 3
+
+    def __init__(self, pin: Pin, *, atten: int = 0) -> None:
+        self._pin = pin
+
+    def read_uv(self) -> int:
+        """Microvolts."""
+        return self._pin.value() * 3300000 // 255
 
 
 _irqs = {}

@@ -110,6 +110,7 @@ class VirtualGateway:
             self._settings,
             "virtual",
         )
+        self.tell(lambda machine, now: machine.listening(True, now))
         self.join_broker()
 
     def kill(self) -> None:

@@ -93,6 +93,7 @@ class VirtualLock:
             self.rtc,
             self._sensors(),
             POWER_ON_RESET,
+            self._battery,
         )
         self.is_powered = True
         self.carry_out()
@@ -135,6 +136,9 @@ class VirtualLock:
             level[physics.PIN_REX] == 1,
             level[physics.PIN_TAMPER] == 1,
         )
+
+    def _battery(self) -> int | None:
+        return None if self.door.battery is None else int(self.door.battery)
 
     def _drive(self, direction: int) -> None:
         self.door.drive(physics.PIN_MOTOR_EXTEND, int(direction == EXTEND))

@@ -73,6 +73,12 @@ def _tamper(door: Door, body: dict[str, Any]) -> list[str]:
     return door.set_tamper(_flag(body, "open", True))
 
 
+def _battery(door: Door, body: dict[str, Any]) -> list[str]:
+    if body == {"percent": None}:
+        return door.set_battery(None)
+    return door.set_battery(_number(body, "percent", None, 0, 100))
+
+
 def _keys(door: Door, body: dict[str, Any]) -> list[str]:
     keys = body.get("keys")
     if not isinstance(keys, str) or not keys or len(keys) > MAX_KEYS or set(keys) - set(KEYS):
@@ -89,6 +95,7 @@ ACTIONS: dict[str, Callable[[Door, dict[str, Any]], list[str]]] = {
     "rex": _rex,  # {"for_ms": 300}
     "force": lambda door, body: door.force(),
     "tamper": _tamper,  # {"open": true}
+    "battery": _battery,  # {"percent": 0..100} or {"percent": null}: on mains
     "keys": _keys,  # {"keys": "0123456789", "pause_ms": 100}: types; 0: as fast as the wire can
 }
 

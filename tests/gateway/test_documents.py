@@ -315,7 +315,9 @@ def test_a_status_list_of_another_lock_is_refused_at_once(world):
 # --- keysets, configurations, acknowledgements ---
 
 
-def test_keyset_and_configuration_go_before_the_status_list_and_all_before_records(world):
+def test_a_withdrawal_goes_right_after_the_keyset_that_it_is_checked_by_and_records_come_last(
+    world,
+):
     w = world([LOCK_A], out_of_range=[LOCK_A])
     w.locks[LOCK_A].happen(times=3)
     w.command(LOCK_A, ack_put(2))
@@ -327,8 +329,8 @@ def test_keyset_and_configuration_go_before_the_status_list_and_all_before_recor
     assert w.locks[LOCK_A].requests == [
         session.REQUEST_STATE,
         session.REQUEST_KEYSET,
-        session.REQUEST_CONFIG,
         session.REQUEST_STATUS_PART,
+        session.REQUEST_CONFIG,
         session.REQUEST_ACK,
         session.REQUEST_AUDIT,
         session.REQUEST_AUDIT,

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.machine import Errand, Pending, Settings, StorageError, StoredEvent
 from gateway.machine.errands import kind_of
-from gateway.store import MIGRATIONS, SqliteStore
+from gateway.store import MIGRATIONS, SqliteStore, StoreFault
 from kannuki.messages import DocumentPut, StatusPut
 from protocol import audit
 from tests.gateway.fakelock import (
@@ -330,12 +330,13 @@ def test_a_file_of_a_newer_version_is_refused_untouched(tmp_path):
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StorageError, match="newer"):
+    with pytest.raises(StoreFault, match="newer"):
         SqliteStore(path)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
     path = tmp_path / "s.sqlite"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StorageError):
+    with pytest.raises(StoreFault, match="damaged") as caught:
         SqliteStore(path)
+    assert "the locks still hold every record" in caught.value.remedy

@@ -14,8 +14,6 @@ from gateway.machine.documents import Bookmarks
 from gateway.machine.housekeeping import Visit
 from gateway.machine.link import Phase
 from gateway.machine.lockstate import StateError, read
-from gateway.machine.outbox import Outbox
-from gateway.store import SqliteStore
 from kannuki import messages
 from kannuki.messages import (
     DocumentPut,
@@ -184,6 +182,9 @@ class NoStore:
     def __init__(self) -> None:
         self.put: list[object] = []
 
+    def has_room(self) -> bool:
+        return True
+
     def next_seq(self, _lock: str, _epoch: int) -> int | None:
         return None
 
@@ -314,29 +315,3 @@ def test_garbage_is_counted(world):
     for payload in (b"", b"{}", b"\xff", b'{"kind":"relay_open","id":1}', b"[" * 100_000):
         w.command(LOCK_A, payload)
     assert w.gateway.counters["garbage_commands"] == 5
-
-
-def test_an_outbox_larger_than_its_window_is_walked_through_in_order(tmp_path):
-    store = SqliteStore(tmp_path / "outbox.sqlite")
-    for seq in range(1, 31):
-        event = v_event(seq)
-        store.put_event(event, LOCK_A, 1, seq + 1)
-    outbox = Outbox(store, Settings(outbox_window=7))
-    outbox.broker_up()
-    sent: list[str] = []
-    at = 0.0
-    while store.waiting_events():
-        events = outbox.to_send(at)
-        assert len(events) <= 7
-        sent += [event.id for event in events]
-        outbox.acknowledged([event.id for event in events])
-        at += 1
-        assert at < 30, "it never empties"
-    assert sent == [f"e{seq}" for seq in range(1, 31)]
-    store.close()
-
-
-def v_event(seq: int):
-    from gateway.machine import StoredEvent
-
-    return StoredEvent(0, f"e{seq}", "event", "gw-1", b"payload")

@@ -73,6 +73,7 @@ def test_only_new_records_are_fetched_after_a_restart(world):
 
 def test_a_lock_with_a_new_journal_is_read_from_its_oldest_record(world):
     w = world([LOCK_A])
+    w.town_commits = lambda _event: True
     w.locks[LOCK_A].happen(times=5)
     w.broker_up()
     w.run(5)
@@ -136,9 +137,11 @@ def test_an_event_that_nobody_acknowledges_holds_up_no_other(world):
     w.broker_up()
     w.run(3)
     w.locks[LOCK_A].happen(times=4)
+    stuck = {event.id for event in w.events()}
+    w.town_commits = lambda event: event.id not in stuck
     w.run(200)
     assert len(w.records_home(LOCK_A)) == 7
-    assert w.store.waiting_events() == 7
+    assert w.store.waiting_events() == 3
 
 
 def test_a_status_list_is_carried_at_once_and_answered_when_the_lock_holds_it(world):
@@ -274,7 +277,7 @@ def test_all_locks_get_their_turn_when_links_are_few(world):
     w.run(300)
     visits = [len(w.states(lock)) for lock in locks]
     assert min(visits) > 10
-    assert max(visits) - min(visits) <= 2
+    assert max(visits) <= 1.1 * min(visits)
     assert w.most_links == 2
 
 

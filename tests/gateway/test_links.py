@@ -9,9 +9,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from bleak import BleakClient
+from bleak.exc import BleakError
 
+from gateway import links as links_module
 from gateway.links import BleakLinks
 from gateway.machine import values as v
+from gateway.radiofaults import Fault, classify
 from protocol import frames
 from tests.gateway.fakelock import LOCK_A, LOCK_B
 from tests.gateway.radio import BOUND_S, SimulatedTown, start_echo_lock
@@ -141,6 +145,51 @@ async def test_a_lock_whose_power_is_cut_is_lost_and_found_again(town):
                 await heard.next()
 
 
+async def test_a_lock_that_bluez_is_made_to_forget_is_gone_until_it_is_heard_again(town):
+    await start_echo_lock(town)
+    async with running(town) as (links, heard):
+        device = await links._scanning.find(LOCK_A, BOUND_S)
+        async with links._scanning.paused():
+            await links_module._take_from_bluez(device)
+            with pytest.raises(BleakError) as failure:
+                await BleakClient(device).connect()
+        assert classify(failure.value) is Fault.DEVICE_GONE
+        links._scanning.forget(LOCK_A)
+        links.connect(LOCK_A, urgent=False)
+        assert (await heard.until("up"))[1] == LOCK_A
+
+
+async def test_a_stale_handle_is_replaced_by_a_fresh_one_within_one_connect(town):
+    await start_echo_lock(town)
+    async with running(town) as (links, heard):
+        device = await links._scanning.find(LOCK_A, BOUND_S)
+        async with links._scanning.paused():
+            await links_module._take_from_bluez(device)
+            links._scanning.remember(LOCK_A, device)
+            links.connect(LOCK_A, urgent=False)
+            await asyncio.sleep(0)
+        assert (await heard.until("up"))[1] == LOCK_A
+        assert "down" not in heard.kinds()
+
+
+async def test_the_scanner_says_when_it_listens_and_when_it_makes_room(town):
+    await start_echo_lock(town)
+    computer = await town.start_computer()
+    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = computer.bus_address
+    said: list[bool] = []
+    heard = Heard()
+    links = BleakLinks(heard, lambda: 0.5, find_within_s=3.0, on_listening=said.append)
+    scanning = asyncio.create_task(links.run())
+    links.connect(LOCK_A, urgent=False)
+    await heard.until("up")
+    await links.close()
+    scanning.cancel()
+    await asyncio.wait({scanning})
+    assert said[:2] == [True, False]
+    assert all(before != after for before, after in zip(said, said[1:], strict=False))
+    assert said[-1] is False
+
+
 async def test_a_lock_that_is_not_there_is_out_of_range_once(town):
     async with running(town) as (links, heard):
         links.connect(LOCK_B, urgent=False)
@@ -161,7 +210,7 @@ async def test_without_any_bluetooth_a_connect_fails_and_nothing_breaks(tmp_path
     links = BleakLinks(heard, lambda: 0.5, find_within_s=3.0)
     scanning = asyncio.create_task(links.run())
     links.connect(LOCK_A, urgent=True)
-    assert await heard.until("down") == ("down", LOCK_A, v.OUT_OF_RANGE)
+    assert await heard.until("down") == ("down", LOCK_A, v.NO_RADIO)
     assert not scanning.done()
     scanning.cancel()
     await asyncio.wait({scanning})

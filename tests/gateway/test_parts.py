@@ -52,7 +52,7 @@ def test_a_challenge_that_makes_no_sense_changes_nothing():
 
 def test_only_connecting_and_hanging_up_have_a_deadline():
     link = Link()
-    link.connecting(Use.HOUSEKEEPING, 5.0)
+    link.connecting(Use.HOUSEKEEPING, 1.0, 5.0)
     assert not link.overdue(Now(0.0, 4.9))
     assert link.overdue(Now(0.0, 5.0))
     link.up(100)

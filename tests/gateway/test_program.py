@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from gateway import files
 from gateway.cli import gateway
 from gateway.machine import Publish
-from gateway.publishing import Publisher
+from gateway.publishing import Lane, Publisher
 from gateway.turnstile import Turnstile
 from kannuki.enrolment import FileError, GatewayFile, LockCredential, write_file
 from kannuki.messages import CHANNELS
@@ -107,6 +107,19 @@ async def test_everything_that_the_machine_says_has_a_lane_and_requests_keep_the
     await asyncio.wait({task})
     assert {publish.channel for publish in said} == CHANNELS.keys() - {"command"}
     assert all(publish.expiry_s == 4.0 for publish in said)
+
+
+async def test_events_said_again_after_a_long_break_come_in_the_outboxs_order():
+    """The oldest were given up while the line was down; they are not to come after the others."""
+    lane = Lane(newest_wins=False)
+    events = [Publish("event", "gw-1", str(seq).encode()) for seq in range(8)]
+    for event in events:
+        lane.put(event)
+    given_up = [await lane.take() for _ in range(4)]
+    assert given_up == events[:4]
+    for event in events:
+        lane.put(event)
+    assert [await lane.take() for _ in events] == events
 
 
 async def test_the_urgent_pass_first_and_the_impatient_leave_no_hole():

@@ -102,6 +102,7 @@ def test_the_record_of_a_relayed_opening_comes_home_right_after_the_session(worl
 
 def test_a_resident_goes_before_housekeeping_at_the_same_lock_which_loses_nothing(world):
     w = world([LOCK_A], latency_s=0.2)
+    w.town_commits = lambda _event: True
     w.locks[LOCK_A].happen(times=500)
     w.broker_up()
     w.run(2)

@@ -57,7 +57,9 @@ class World:
         latency_s: float = 0.01,
         credentials: dict[str, Credential] | None = None,
         out_of_range: Iterable[str] = (),
+        open_store: Callable[[Path], SqliteStore] = SqliteStore,
     ) -> None:
+        self.open_store = open_store
         self.at = START_AT
         self.wall_ahead = T0 - START_AT
         self.latency_s = latency_s
@@ -69,6 +71,7 @@ class World:
         self.unwilling: set[str] = set()
         self.town_tells_time = True
         self.sign_time: Callable[[str, bytes, float], bytes] = time_document
+        self.town_commits: Callable[[AuditEvent], bool] = lambda _event: False
         self.published: list[Publish] = []
         self.notes: list[Note] = []
         self.connects: list[tuple[float, str, bool]] = []
@@ -85,7 +88,7 @@ class World:
 
     def start(self) -> None:
         """A gateway process starts on the same data."""
-        self.store = SqliteStore(self.path)
+        self.store = self.open_store(self.path)
         self.gateway = Gateway(
             GATEWAY,
             self.credentials,
@@ -220,6 +223,8 @@ class World:
         request = action.message
         if self.town_tells_time and isinstance(request, TimeRequest):
             self._after(2 * self.latency_s, lambda: self.answer_time(request))
+        elif isinstance(request, AuditEvent) and self.town_commits(request):
+            self._after(2 * self.latency_s, lambda: self.ack(request))
 
     def _connect(self, action: Connect) -> None:
         lock = action.lock

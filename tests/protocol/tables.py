@@ -90,6 +90,8 @@ TABLES = {
             "STATE_KEYPAD",
             "STATE_HELD_OPEN",
             "STATE_LOST_RECORDS",
+            "STATE_BATTERY",
+            "STATE_FIRMWARE",
         ),
     ),
     "bolts": (

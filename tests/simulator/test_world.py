@@ -264,6 +264,36 @@ async def test_a_board_whose_battery_was_taken_shows_the_year_2000(
     assert (await lines(town.folder / "clock.log", 2))[1].startswith("(2000, 1, 1, 5, 0, 0, ")
 
 
+VOLTAGE_SCRIPT = """
+import time
+from machine import ADC, Pin
+
+adc, seen = ADC(Pin(36), atten=ADC.ATTN_11DB), None
+while True:
+    now = adc.read_uv() // 1000
+    if now != seen:
+        seen = now
+        print(now)
+    time.sleep_ms(10)
+"""
+
+
+async def test_a_board_without_a_battery_gets_one_that_runs_low(
+    town: SimulatedTown, hand: Hand
+) -> None:
+    (town.folder / "cells.py").write_text(VOLTAGE_SCRIPT)
+    await town.start_chip("cells", script=str(town.folder / "cells.py"))
+    log = town.folder / "cells.log"
+    await lines(log, 1)
+    for number, percent in enumerate((100, 10, None), start=2):
+        assert (await hand.post("/doors/cells/battery", {"percent": percent}))[0] == 200
+        await lines(log, number)
+    assert (await hand.post("/doors/cells/battery", {"percent": 101}))[0] == 400
+    full, low = (int(line) for line in (await lines(log, 4))[1:3])
+    assert (await lines(log, 4))[0] == (await lines(log, 4))[3] == "0"
+    assert 1400 < low < 1500 < 1950 < full < 2050
+
+
 async def lines(path, count: int) -> list[str]:
     async with asyncio.timeout(BOUND_S):
         while True:

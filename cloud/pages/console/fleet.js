@@ -46,8 +46,15 @@ function lockRow(lock) {
     h("dl", { class: "pairs" }, ["list", "keyset", "config"].map((each) => pair(t(`desk.fleet.${each}`), paper(lock[each]))),
       lock.list.newest_issued_at !== null && pair("", h("span", { class: "small soft" }, t("desk.fleet.issued", { time: timeOf(lock.list.newest_issued_at) })))),
     lock.journal.head === null ? unknown() : h("span", { class: "number" }, t("desk.fleet.journal_words", { head: lock.journal.head, acked: lock.journal.acknowledged })),
-    h("dl", { class: "pairs" }, ["battery", "firmware"].map((each) => pair(t(`desk.fleet.${each}`), lock[each] ?? unknown()))),
+    h("dl", { class: "pairs" }, pair(t("desk.fleet.battery"), batteryWords(lock.battery)), pair(t("desk.fleet.firmware"), lock.firmware ?? unknown())),
   ];
+}
+
+const BATTERY_LOW = 20; // as in cloud/fleet.py
+
+function batteryWords(percent) {
+  if (percent === null) return unknown();
+  return percent < BATTERY_LOW ? badge("warn", `${percent} %`) : h("span", { class: "number" }, `${percent} %`);
 }
 
 function pair(name, what) {

@@ -14,6 +14,8 @@ export const STATE_ACKED_SEQ = 11;
 export const STATE_KEYPAD = 12;
 export const STATE_HELD_OPEN = 13;
 export const STATE_LOST_RECORDS = 14;
+export const STATE_BATTERY = 15;
+export const STATE_FIRMWARE = 16;
 
 export const BOLT_UNKNOWN = 0;
 export const BOLT_LOCKED = 1;

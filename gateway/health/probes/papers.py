@@ -5,6 +5,7 @@ Decides when an end is soon: early enough for a person who comes by once a month
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from gateway.files import Place
 from gateway.health.findings import Finding, days
 from kannuki.enrolment import FileError
 from kannuki.errors import InputError
+from kannuki.settings import is_open_to_others
 
 TOKEN_SOON_S = 14 * 86400
 CERTIFICATE_SOON_S = 30 * 86400
@@ -23,7 +25,7 @@ def read_file(path: Path) -> tuple[Place | None, list[Finding]]:
     """The gateway file, and what is to be said of it."""
     try:
         place = files.read_place(path)
-        is_open = bool(path.stat().st_mode & 0o077)
+        is_open = is_open_to_others(path, path.stat().st_mode, os.environ)
     except (FileError, OSError) as error:
         return None, [Finding("file", "FILE_UNUSABLE", str(error), ASK_TOWN)]
     if is_open:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -77,27 +76,22 @@ class Broker:
     def stop(self) -> None:
         if self._child is not None:
             self._child.terminate()
-            self._child.wait(READY_WITHIN_S)
+            code = self._child.wait(READY_WITHIN_S)
+            assert code == 0, f"the broker ended with {code}: {self.log}"
             self._child = None
 
     def restart(self) -> None:
         self.stop()
         self.start()
 
-    def reload(self) -> None:
-        """What the kit tells a person to type; returns when the broker has done it."""
-        before = self.log.count("Reloading config.")
-        os.kill(int(self.kit.pid_file().read_text()), signal.SIGHUP)
-        self._until(lambda: self.log.count("Reloading config.") > before)
-        for port in self.ports.values():  # one loop: it accepts only after it has reloaded
-            self._until(lambda port=port: _answers(port))
-
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self.root)
 
     async def open(self, town: str, name: str, at: str | None = None, **how: object) -> Wire:
+        """Connects as TOWN.NAME, at the listener of its own town or of another."""
         context = tls(self.client(town, name), name)
+        how.setdefault("client_id", f"{town}.{name}")
         return await open_wire(self.ports[at or town], context, **how)  # type: ignore[arg-type]
 
     def _until(self, done: Callable[[], bool]) -> None:

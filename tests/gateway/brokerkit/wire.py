@@ -1,7 +1,7 @@
 """An MQTT client that says whatever it is told to say: for those who play tricks.
 
-A library refuses to send what a protocol forbids, hides the client id it was given and retries; here
-every byte is ours. Everything the broker publishes to us is kept, and counted in bytes.
+A library refuses to send what a protocol forbids, hides the client id it was given and retries;
+here every byte is ours. Everything the broker publishes to us is kept, and counted in bytes.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 WITHIN_S = 10.0
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK = 1, 2, 3, 4, 8, 9
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
-NOT_AUTHORISED = 0x87
+NOBODY_LISTENS, NOT_AUTHORISED = 0x10, 0x87
 MQTT_311, MQTT_5, BRIDGE = 4, 5, 0x80
 
 
@@ -73,15 +74,14 @@ class Wire:
         alias: int | None = None,
         response_topic: str | None = None,
     ) -> int:
-        """At QoS 1; the reason code, or -1 when the broker hung up instead."""
+        """At QoS 1; 0 when it was taken (whether anybody listened or not), else the reason code."""
         properties = b"" if alias is None else b"\x23" + struct.pack(">H", alias)
         if response_topic is not None:
             properties += b"\x08" + _text(response_topic) + b"\x09" + _binary(b"correlation")
         body = _text(topic) + self._next_id() + self._properties(properties) + payload
         answer = await self._ask(PUBLISH << 4 | 2 | retain, body, PUBACK)
-        if answer is None:
-            return -1
-        return answer[2] if len(answer) > 2 else 0
+        reason = answer[2] if len(answer) > 2 else 0
+        return 0 if reason == NOBODY_LISTENS else reason
 
     async def fence(self) -> None:
         """Whatever the broker sent before now has come."""
@@ -144,8 +144,10 @@ class Wire:
             pass
         finally:
             self.answers.put_nowait((0, b""))
-            self.closed.set()
             self.writer.close()
+            with suppress(OSError):
+                await self.writer.wait_closed()
+            self.closed.set()
 
     async def _packet(self) -> tuple[int, bytes]:
         head = (await self.reader.readexactly(1))[0]
@@ -198,7 +200,13 @@ async def open_wire(
         if username:
             body += _text(username)
         wire._send(CONNECT << 4, body)
-        head, answer = await wire._packet()  # TLS 1.3 tells a refused certificate only here
+        try:
+            head, answer = await wire._packet()  # TLS 1.3 tells a refused certificate only here
+        except BaseException:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            raise
     assert head >> 4 == CONNACK, head
     wire.session_present, wire.reason = bool(answer[0] & 1), answer[1]
     wire._task = asyncio.create_task(wire._listen())
