@@ -23,6 +23,7 @@ from cloud.audit import take_parcel
 from cloud.documents import DueDocument
 from cloud.fleet import DueList
 from cloud.models import Lock
+from cloud.pulse import Pulse
 from cloud.relay import RelayHub
 from cloud.service import TownService
 from kannuki.messages import (
@@ -48,6 +49,7 @@ from kannuki.mqtt import LinkSettings, MqttLink
 
 log = logging.getLogger(__name__)
 POLL_S = 0.5
+PULSE_EVERY_S = 1.0
 WATCH_EVERY_S = 30.0
 PUT_EXPIRES_S = 30.0
 TIME_EXPIRES_S = 10.0
@@ -82,6 +84,7 @@ class BrokerWorker:
         )
         self._service = service
         self._wake = asyncio.Event()
+        self._pulse = Pulse(monotonic)
         self._news: asyncio.Queue[tuple[str, Message | None]] = asyncio.Queue(MAX_WAITING)
 
     async def run(self) -> None:
@@ -92,6 +95,7 @@ class BrokerWorker:
             tasks.create_task(self._read())
             tasks.create_task(self._take_news())
             tasks.create_task(self._send_outbox())
+            tasks.create_task(self._feel_pulse())
             tasks.create_task(self._watch())
 
     def poke(self) -> None:
@@ -110,6 +114,7 @@ class BrokerWorker:
         )
 
     async def _on_connected(self, _link: MqttLink) -> None:
+        self._pulse.begin_anew()
         await asyncio.to_thread(self._make_due)
         self.poke()
 
@@ -140,6 +145,8 @@ class BrokerWorker:
 
     async def _dispatch(self, device: str, message: Message) -> None:
         """Answers for phones go on at once; what needs the database waits its turn."""
+        if isinstance(message, GatewayState):
+            self._pulse.heard(device, message)
         if isinstance(message, CommandResult) and self.hub.on_result(message):
             return
         if isinstance(message, TimeRequest):
@@ -235,6 +242,15 @@ class BrokerWorker:
             if taken.stored:  # what is known already may be a recording, played by any gateway
                 fleet.note_carrier(session, taken.lock_id, gateway)
             receipts.acknowledge(session, signers, taken.lock_id, taken.journal_epoch, now)
+
+    async def _feel_pulse(self) -> None:
+        """A gateway that is missed is gone, as if its will had said so."""
+        while True:
+            await asyncio.sleep(PULSE_EVERY_S)
+            if self.link.is_connected:
+                for gateway, gone in self._pulse.missed():
+                    log.warning("%s is not heard any more", gateway)
+                    await self._news.put((gateway, gone))
 
     async def _watch(self) -> None:
         while True:

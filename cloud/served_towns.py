@@ -153,6 +153,8 @@ def _access(town: str, told: FurtherTown, first: Access, folder: Path) -> Access
     """A town's own certificate: another town's says another name, and opens another listener."""
     paths = (told.broker_ca, told.broker_cert, told.broker_key, told.broker_crl)
     access = access_of(*(_in(folder, path) for path in paths), told.broker_plain)
+    if access == Access() and first.plain_allowed:
+        return first
     if first.files is not None and access == Access():
         raise InputError(
             f"{town} has no certificate for its broker",

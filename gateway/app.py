@@ -23,7 +23,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway import files
@@ -62,6 +62,7 @@ LEAVE_WITHIN_S = 1.0
 SESSION_EXPIRY_S = 300
 KEEPALIVE_S = 15
 WILL_DELAY_S = 5
+BEATS_EVERY_S = 20  # the town waits for two and a half of them
 EVENT_EXPIRES_S = 30.0  # a few repetitions; the outbox sends it again
 
 
@@ -101,6 +102,7 @@ class App:
         self._on_ready: Callable[[], None] | None = on_ready
         self._inputs: asyncio.Queue[Callable[[Now], None]] = asyncio.Queue()
         self._publisher = Publisher()
+        self._own_state: Publish | None = None
         self._links = BleakLinks(
             self, random.random, on_listening=self._listening, on_radio=self._radio
         )
@@ -172,9 +174,17 @@ class App:
             case Disconnect(lock):
                 self._links.disconnect(lock)
             case Publish():
-                self._publisher.put(action)
+                self._publisher.put(self._beating(action))
             case Note(lock, text):
                 log.warning("%s: %s", lock, text, extra={"lock": lock})
+
+    def _beating(self, publish: Publish) -> Publish:
+        """Our own state is kept, to be said again while there is a connection."""
+        if (publish.channel, publish.device) != ("state", self._place.gateway_id):
+            return publish
+        state = publish.message.model_copy(update={"beats_every_s": BEATS_EVERY_S})
+        self._own_state = replace(publish, payload=messages.encode(state))
+        return self._own_state
 
     # --- inputs from the radio (gateway.links.Listener) ---
 
@@ -262,7 +272,10 @@ class App:
             on_ready()
         try:
             await self._monitor.greet(link, self._place)
-            await asyncio.get_running_loop().create_future()
+            while True:
+                await asyncio.sleep(BEATS_EVERY_S)
+                if self._own_state is not None:
+                    self._publisher.put(self._own_state)
         finally:
             self._inputs.put_nowait(self._machine.broker_down)
 

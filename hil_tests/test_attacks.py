@@ -7,6 +7,7 @@ stranger proved possession), the lock goes on, and a good key opens at the next 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -16,13 +17,13 @@ import pytest_asyncio
 from bleak import BleakClient
 from bleak.exc import BleakError
 
-from hil_tests.bench import Bench, until
+from hil_tests.bench import Bench, Housekeeping, until
 from hil_tests.conftest import open_bench
-from protocol import cose, frames, gatt, keys, session
+from protocol import cose, frames, gatt, holder, keys, session
 from protocol import token as tokens
-from protocol.holder import Credential
+from protocol.holder import Credential, HolderSession
 from protocol.lockstate import BOLT_LOCKED, STATE_BOLT, STATE_HEAD_SEQ
-from simulator.phone.ble import LockLink, find_lock
+from simulator.phone.ble import LockLink, RadioError, find_lock
 from simulator.town_keys import envelope
 
 pytestmark = [
@@ -290,4 +291,80 @@ async def test_a_peer_that_vanishes_in_the_middle_is_forgotten(bench: Bench) -> 
                 await stranger.write(fragment)
             await stranger.write(bytes([frames.FIRST]) + bytes([session.PRESENTATION]) * 19)
         await asyncio.sleep(0)
+    assert await head_seq(bench) == before
+
+
+# --- a stolen gateway ---
+
+
+class Recording:
+    """What a gateway keeps of a session that it passes on, and what it does with it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.said: list[bytes] = []  # by phones, in order
+
+    async def relay(self, link: LockLink, phone: HolderSession) -> session.Outcome:
+        """Passes one phone's session on, honestly."""
+        ((_, message),) = phone.start()
+        self.said = [message]
+        await link.send(message)
+        ((_, message),) = phone.receive(await link.receive())
+        self.said.append(message)
+        await link.send(message)
+        ((kind, outcome),) = phone.receive(await link.receive())
+        assert kind == holder.OUTCOME
+        return outcome
+
+    async def introduce(self, link: LockLink) -> None:
+        keeper = Housekeeping(link, self._bench.credential(-60, 600, tokens.MAINTAIN))
+        await keeper.begin()
+        assert keeper.outcome is not None
+        assert keeper.outcome.reason == session.OK
+
+    async def play(self, messages: list[bytes], introduces: bool) -> list[bytes]:
+        """The lock's answers to recorded messages on a connection of their own."""
+        answers = []
+        async with LockLink(self._bench.enrolment.lock_id) as link:
+            if introduces:
+                await self.introduce(link)
+            for message in messages:
+                try:
+                    await link.send(message)
+                    answers.append(await link.receive(3.0))
+                except RadioError:
+                    break
+        return answers
+
+
+def grants(answer: bytes) -> bool:
+    """Whether a whole message could be a lock's OK."""
+    try:
+        kind, _ = session.split(answer)
+        raw_outcome, _ = session.split_mac(answer)
+        return kind == session.OUTCOME and session.decode_outcome(raw_outcome[1:]).reason == 0
+    except session.SessionError:
+        return False
+
+
+async def test_a_gateway_that_recorded_everything_opens_nothing_with_it(bench: Bench) -> None:
+    """It relays one opening honestly, and then owns every byte of it."""
+    gateway = Recording(bench)
+    resident = bench.credential(-60, 600)
+    async with LockLink(bench.enrolment.lock_id) as link:
+        await gateway.introduce(link)
+        phone = HolderSession(resident, session.COMMAND_UNLOCK_REMOTE, os.urandom)
+        assert (await gateway.relay(link, phone)).reason == session.OK
+    await until_locked(bench)
+    recorded, before = gateway.said, await head_seq(bench)
+    for introduces in (False, True):
+        for messages in (recorded, recorded[::-1], recorded[1:], [recorded[0], recorded[0]]):
+            answers = await gateway.play(messages, introduces)
+            assert not any(grants(answer) for answer in answers)
+    kept_back = HolderSession(resident, session.COMMAND_UNLOCK_REMOTE, os.urandom)
+    ((_, hello),) = kept_back.start()
+    (challenge,) = await gateway.play([hello], introduces=False)
+    ((_, late),) = kept_back.receive(challenge)
+    for introduces in (False, True):
+        assert not any(grants(a) for a in await gateway.play([hello, late], introduces))
     assert await head_seq(bench) == before

@@ -40,7 +40,9 @@ def config_text(files: BrokerFiles, *, as_root: bool) -> str:
     """mosquitto.conf(5) for a child process.
 
     autosave: Mosquitto otherwise saves every half hour, and a kill loses sessions and retained
-    state. user: started by root it becomes `mosquitto` and cannot write its own folder.
+    state. set_tcp_nodelay: an acknowledgement otherwise holds the message after it back for 40 ms
+    (Nagle's algorithm meets a delayed ACK). user: started by root it becomes `mosquitto` and
+    cannot write its own folder.
     """
     lines = [
         f"listener {files.port} 127.0.0.1",
@@ -51,6 +53,7 @@ def config_text(files: BrokerFiles, *, as_root: bool) -> str:
         "autosave_interval 1",
         "max_queued_messages 100000",
         "max_packet_size 262144",
+        "set_tcp_nodelay true",
         f"log_dest file {files.log}",
         "log_type error",
         "log_type warning",

@@ -87,7 +87,11 @@ class Message(BaseModel):
 
 
 class GatewayState(Message):
-    """A gateway is there, or (as its will) is gone."""
+    """A gateway is there, or (as its will) is gone; it says so again every `beats_every_s`.
+
+    A broker that is killed may forget a will, or restore a state that was overtaken: who hears
+    nothing for a while takes a gateway that beats for gone. 0: it does not beat.
+    """
 
     kind: Literal["gateway"] = "gateway"
     online: bool
@@ -95,6 +99,7 @@ class GatewayState(Message):
     started_at: UnixSeconds = 0
     waiting_events: int = 0
     outbox_full: bool = False  # its disk is: records stay in the locks until there is room
+    beats_every_s: int = Field(default=0, ge=0, le=3600)
 
 
 class LockState(Message):
@@ -284,9 +289,10 @@ CHANNELS: dict[str, Channel] = {
         f"{TOPIC_ROOT}/{{town}}/{{device}}/event",
         "from-device",
         False,
-        "Audit records coming home; repeated until acknowledged by id.",
+        "Audit records coming home; said again until acknowledged by id, so each time may expire.",
         {"audit": AuditEvent},
         of_gateways=frozenset({"audit"}),
+        expires_s=60,
     ),
     "request": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/request",

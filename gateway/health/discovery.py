@@ -92,6 +92,18 @@ LOCK_ENTITIES = (
     ),
     Entity(
         "sensor",
+        "battery",
+        "Battery",
+        "{{ value_json.battery | default('None') }}",  # left out by a lock that does not say
+        {
+            "device_class": "battery",
+            "unit_of_measurement": "%",
+            "state_class": "measurement",
+            **DIAGNOSTIC,
+        },
+    ),
+    Entity(
+        "sensor",
         "keypad",
         "Keypad",
         "{{ value_json.keypad }}",

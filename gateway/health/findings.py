@@ -88,7 +88,6 @@ CODES: dict[str, Level] = {
     "LOCK_NOT_HEARD": L.BAD,
     "LOCK_JAMMED": L.BAD,
     "LOCK_NOT_LOOKED_FOR": L.WARNING,
-    "CHECK_FAILED": L.BAD,
 }
 
 

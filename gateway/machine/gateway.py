@@ -267,12 +267,12 @@ class Gateway:
         waiting: int | None = None
         first: list[StoredEvent] = []
         try:
-            waiting, first = self._store.waiting_events(), self._store.events_after(0, 1)
+            first, waiting = self._store.events_after(0, 1), self._store.waiting_events()
         except StorageError:
             self.counters.add("storage_errors")
         return Survey(
             is_online=self._herald.is_online,
-            is_storing=waiting is not None,
+            is_storing=bool(first or waiting == 0) and self._store.has_room(),
             links_for_residents=self._links.in_use(Use.RELAY),
             links_for_housekeeping=self._links.in_use(Use.HOUSEKEEPING),
             max_links=self._settings.max_links,

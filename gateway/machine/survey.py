@@ -15,8 +15,8 @@ from kannuki.messages import LockState
 class Survey:
     """`locks`: what each of our locks last said, None before its first word.
 
-    `waiting_events` and `oldest_number` (of the first event in the outbox, None when it is empty)
-    are None while the disk does not answer, which `is_storing` tells.
+    `is_storing`: whether the disk answers and takes what comes. While it does not answer,
+    `waiting_events` and `oldest_number` (of the first event in the outbox) are None.
     """
 
     is_online: bool

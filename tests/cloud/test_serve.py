@@ -246,6 +246,15 @@ async def test_lock_is_reachable_only_while_a_gateway_is_there(running: Running)
     assert await reachable() is False
 
 
+async def test_gateway_that_stops_beating_is_gone_though_its_will_never_comes(
+    running: Running,
+) -> None:
+    gateway = running.gateway
+    await listening(running)
+    await gateway.say("gw-1", "state", GatewayState(online=True, beats_every_s=1))
+    await until(lambda: is_online(running, False))
+
+
 async def test_event_is_acknowledged_after_commit_and_again_after_a_kill(running: Running) -> None:
     gateway, office = running.gateway, running.office
     await listening(running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from cloud.served_towns import (
     read_further_towns,
     site_urls,
 )
-from kannuki.broker_options import Access
+from kannuki.broker_options import Access, AccessFiles
 from kannuki.errors import InputError
 from kannuki.settings import write_secret_file
 from tests.cloud.support import START, Town, make_keys
+from tests.kannuki.tls_town import Papers
 
 SECRET = b"a secret of at least sixteen bytes"
 
@@ -91,3 +93,35 @@ def test_site_has_an_origin_and_nothing_behind_it(url: str) -> None:
 def test_broker_is_a_host_and_a_port(broker: str) -> None:
     with pytest.raises(InputError, match="host:port"):
         link_settings("misaki", broker, Access(plain_allowed=True), time.time)
+
+
+def _with_files(first: ServedTown, path: Path) -> ServedTown:
+    return replace(first, access=Access(AccessFiles(path, path, path)))
+
+
+def test_further_town_needs_a_certificate_of_its_own(
+    first: ServedTown, file: Path, town: Town, tmp_path: Path
+) -> None:
+    town.service.database.whole.add_town("nagi", "なぎ町", START)
+    certified = _with_files(first, tmp_path / "misaki")
+    with pytest.raises(InputError, match="nagi has no certificate for its broker") as refused:
+        read_further_towns(file, certified)
+    assert "broker_cert" in refused.value.remedy
+    told = 'broker_ca = "ca.crt"\nbroker_cert = "c.crt"\nbroker_key = "c.key"\n'
+    file.write_text(file.read_text() + told)
+    (second,) = read_further_towns(file, certified)
+    folder = file.parent
+    files = AccessFiles(folder / "ca.crt", folder / "c.crt", folder / "c.key")
+    assert second.access == Access(files)
+
+
+def test_service_signs_in_as_whom_its_certificate_names(tmp_path: Path) -> None:
+    papers = Papers(tmp_path / "papers")
+    for name, is_ours in (("cloud", True), ("cloud-2", True), ("gw-1", False)):
+        access = Access(papers.files(papers.client(name)))
+        if is_ours:
+            settings = link_settings("misaki", "broker.example", access, time.time)
+            assert (settings.port, settings.client_id) == (8883, f"misaki.{name}")
+        else:
+            with pytest.raises(InputError, match="is for 'misaki.gw-1'"):
+                link_settings("misaki", "broker.example", access, time.time)

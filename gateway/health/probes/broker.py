@@ -84,14 +84,18 @@ async def _reach(target: Target, address: str) -> None:
         async with asyncio.timeout(WITHIN_S):
             _, writer = await asyncio.open_connection(target.host, target.port)
     except ConnectionRefusedError as error:
-        text = f"{target.host} ({address}) is there, but nothing listens on port {target.port}"
+        text = f"{_both(target, address)} is there, but nothing listens on port {target.port}"
         remedy = "is the broker running, and is this its port?"
         raise _Told("BROKER_NOT_LISTENING", text, remedy) from error
     except (OSError, TimeoutError) as error:
         why = "no answer" if isinstance(error, TimeoutError) else str(error.strerror)
-        text = f"{target.host} ({address}) cannot be reached: {why}"
+        text = f"{_both(target, address)} cannot be reached: {why}"
         raise _Told("BROKER_UNREACHABLE", text, CABLE) from error
     await _close(writer)
+
+
+def _both(target: Target, address: str) -> str:
+    return target.host if target.host == address else f"{target.host} ({address})"
 
 
 async def _greet(target: Target, context: ssl.SSLContext) -> None:

@@ -58,6 +58,8 @@ def spellings(secret: bytes) -> Iterator[bytes]:
     """How a secret may show: whole, or as the middle of something longer that was encoded."""
     yield secret
     yield repr(secret)[2:-1].encode()
+    yield json.dumps(repr(secret)[2:-1])[1:-1].encode()
+    yield json.dumps(secret.decode("latin1"))[1:-1].encode()
     yield secret.hex().encode()
     yield secret.hex().upper().encode()
     for skipped in range(3):
@@ -157,6 +159,7 @@ async def test_openings_relays_and_faults_leave_no_secret_behind(
         async with running(app):
             counters = app._machine.counters
             await until(lambda: counters["visits_finished"] >= 2)
+            await until(lambda: app._machine.survey().is_online)
             heard = await town.open_door(LOCK_A, residents[LOCK_A], "resident-a")
             assert holder.OUTCOME in heard
             await town.open_door(LOCK_B, residents[LOCK_B], "resident-b")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import gateway
+from gateway.health.findings import CODES, Level
 from kannuki import cli, config
 from kannuki.settings import is_open_to_others, read_secret_file
 
@@ -158,3 +159,20 @@ def test_a_credential_whose_acl_shows_as_0440_is_the_services_own_and_no_other_f
     assert is_open_to_others(credentials / "key", 0o100440, {})
     monkeypatch.setitem(os.environ, "CREDENTIALS_DIRECTORY", str(credentials))
     assert read_secret_file(credentials / "key") == b"secret"
+
+
+def test_the_guide_explains_every_line_that_is_not_green_and_no_other(checkout: Path) -> None:
+    text = (checkout / "docs" / "howto" / "install-a-gateway.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    told = {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
+    assert told == {code for code, level in CODES.items() if level is not Level.OK}
+
+
+def test_the_guide_names_metrics_that_exist(checkout: Path) -> None:
+    text = (checkout / "docs" / "howto" / "install-a-gateway.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"kannuki_gateway_\w+", text))
+    source = (checkout / "gateway" / "health" / "metrics.py").read_text(encoding="utf-8")
+    assert len(named) > 5
+    for name in named:
+        plain = name.removeprefix("kannuki_gateway_").removeprefix("lock_")
+        assert f'"{plain}"' in source or f"_{plain}" in source, name

@@ -41,14 +41,24 @@ def write_gateway_file(path: Path, keys: dict[str, Credential]) -> Path:
 class FakeLinks:
     """gateway.links.BleakLinks, with FakeLocks at the other end."""
 
-    def __init__(self, listener: Any, _random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        listener: Any,
+        _random: Callable[[], float],
+        on_listening: Callable[[bool], None] = lambda _is_on: None,
+    ) -> None:
         self._listener = listener
+        self._on_listening = on_listening
         self._locks = {lock: FakeLock(lock) for lock in ("aaaaaaaa", "bbbbbbbb", "cccccccc")}
         self.absent = {"cccccccc"}
         self._up: set[str] = set()
 
     async def run(self) -> None:
-        await asyncio.get_running_loop().create_future()
+        self._on_listening(True)
+        while True:
+            for lock in self._locks.keys() - self.absent:
+                self._listener.sighted(lock)
+            await asyncio.sleep(0.2)
 
     def connect(self, lock: str, urgent: bool) -> None:
         self._up.add(lock)
@@ -99,7 +109,9 @@ def make_app(
     """Not running yet; its clock stands at T0. Must be called on the loop."""
     monkeypatch.setattr(gateway_app, "BleakLinks", FakeLinks)
     path = write_gateway_file(folder / "gateway.json", {lock: credential(lock) for lock in locks})
-    settings = Settings(sync_interval_s=0.5, first_retry_s=0.1, unreachable_after=1)
+    settings = Settings(
+        sync_interval_s=0.5, first_retry_s=0.1, unreachable_after=1, relay_open_within_s=2.0
+    )
     options = Options(
         path,
         broker_host="127.0.0.1",
