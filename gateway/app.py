@@ -103,7 +103,9 @@ class App:
         self._inputs: asyncio.Queue[Callable[[Now], None]] = asyncio.Queue()
         self._publisher = Publisher()
         self._own_state: Publish | None = None
-        self._links = BleakLinks(self, random.random, on_listening=self._listening)
+        self._links = BleakLinks(
+            self, random.random, on_listening=self._listening, on_radio=self._radio
+        )
         self._place_changed = asyncio.Event()
         self._machine = Gateway(
             place.gateway_id,
@@ -205,6 +207,10 @@ class App:
     def _listening(self, is_on: bool) -> None:
         """The scanner begins or ceases to hear locks."""
         self._inputs.put_nowait(lambda now: self._machine.listening(is_on, now))
+
+    def _radio(self, works: bool) -> None:
+        """The adapter or the Bluetooth service came or went."""
+        self._inputs.put_nowait(lambda now: self._machine.radio(works, now))
 
     # --- the broker ---
 

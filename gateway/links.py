@@ -79,10 +79,11 @@ class BleakLinks:
         random: Callable[[], float],
         find_within_s: float = FIND_WITHIN_S,
         on_listening: Callable[[bool], None] = lambda is_on: None,
+        on_radio: Callable[[bool], None] = lambda works: None,
     ) -> None:
         self._listener = listener
         self._find_within_s = find_within_s
-        self._scanning = Scanning(listener.sighted, random, on_listening)
+        self._scanning = Scanning(listener.sighted, random, on_listening, on_radio)
         self._turnstile = Turnstile()
         self._links: dict[str, _Link] = {}
         self._lives: set[asyncio.Task[None]] = set()

@@ -46,6 +46,7 @@ class Scanning:
     """`run` scans until cancelled; `on_seen(lock)` is called at most once a second per lock.
 
     `on_listening(is_on)`: from now on, or no longer, a lock that advertises would be heard.
+    `on_radio(works)`: this computer's radio does not work, or does again.
     """
 
     def __init__(
@@ -53,9 +54,11 @@ class Scanning:
         on_seen: Callable[[str], None],
         random: Callable[[], float],
         on_listening: Callable[[bool], None] = lambda is_on: None,
+        on_radio: Callable[[bool], None] = lambda works: None,
     ) -> None:
         self._on_seen = on_seen
         self._on_listening = on_listening
+        self._on_radio = on_radio
         self._random = random
         self._backoff = Backoff(first_s=0.5, max_s=RETRY_MAX_S)
         self.fault: Fault | None = None  # why nothing is heard, if nothing can be
@@ -166,6 +169,7 @@ class Scanning:
     def _works(self) -> None:
         if self.fault is not None:
             log.warning("scanning again")
+            self._on_radio(True)
         self.fault = None
 
     def _failed(self, task: asyncio.Task[None]) -> bool:
@@ -179,4 +183,5 @@ class Scanning:
         level = logging.WARNING if fault is not self.fault else logging.DEBUG
         log.log(level, "cannot scan: %s (%s: %s)", fault.value, type(error).__name__, error)
         self.fault = fault
+        self._on_radio(not fault.is_ours)
         return True

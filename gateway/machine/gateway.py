@@ -208,6 +208,11 @@ class Gateway:
         self._hearing.listening(is_on, now.at)
         self._pump(now)
 
+    def radio(self, works: bool, now: Now) -> None:
+        """The radio of this computer works (again), or does not: no lock is to blame."""
+        self._hearing.radio(works, now.at)
+        self._pump(now)
+
     def broker_up(self, now: Now) -> None:
         """Connected and subscribed: say everything that is retained, and what waits."""
         self._outbox.broker_up()

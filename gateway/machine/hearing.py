@@ -3,8 +3,9 @@
 Decides from sightings and from how long somebody has listened when a lock is *missed* (worth a look
 at once) and when it is *gone* (told to the town as out of reach). Does not scan, connect or tell.
 A lock advertises ten times a second, so a few seconds of listening without it mean something; time
-in which nobody listens (a connection is being made, there is no adapter) means nothing and does not
-count. Anybody can advertise under a lock's name: being heard proves nothing, and a lock that is
+in which nobody listens because a connection is being made means nothing and does not count. When
+the radio itself does not work for gone_after_s (no adapter, no Bluetooth service), no lock is in
+reach. Anybody can advertise under a lock's name: being heard proves nothing, and a lock that is
 heard is visited all the same.
 
 Invariant: each silence is told once as missed and once as gone, never for a lock that is heard.
@@ -36,6 +37,7 @@ class Hearing:
         self._silences: dict[str, _Silence] = {}
         self._listened_s = 0.0
         self._listening_since: float | None = None
+        self._broken_since: float | None = None
 
     def add(self, lock: str, at: float) -> None:
         """This lock is ours."""
@@ -51,6 +53,13 @@ class Hearing:
             return
         self._listened_s = self._listened(at)
         self._listening_since = at if is_on else None
+
+    def radio(self, works: bool, at: float) -> None:
+        """The radio of this computer works, or does not."""
+        if works:
+            self._broken_since = None
+        elif self._broken_since is None:
+            self._broken_since = at
 
     def heard(self, lock: str, at: float) -> None:
         """A sign of life: an advertisement, or words over a link."""
@@ -73,6 +82,8 @@ class Hearing:
     def newly_gone(self, at: float) -> list[str]:
         """Locks silent for gone_after_s, whether or not there was time to look for them."""
         found = self._silent(at, self._settings.gone_after_s)
+        if self._broken_since is not None:
+            found = [lock for lock in self._silences if at >= self._lost_at(lock)]
         fresh = [lock for lock in found if not self._silences[lock].is_gone]
         for lock in fresh:
             self._silences[lock].is_gone = True
@@ -80,6 +91,9 @@ class Hearing:
 
     def next_due_at(self) -> float | None:
         """When a lock becomes missed or gone, should it stay silent and we go on listening."""
+        if self._broken_since is not None:
+            staying = [lock for lock, each in self._silences.items() if not each.is_gone]
+            return min(map(self._lost_at, staying), default=None)
         if self._listening_since is None:
             return None
         settings, since = self._settings, self._listening_since
@@ -91,6 +105,11 @@ class Hearing:
             enough_at = since + settings.listen_at_least_s + each.listened_s - self._listened_s
             times.append(max(each.since_at + after_s, enough_at))
         return min(times, default=None)
+
+    def _lost_at(self, lock: str) -> float:
+        """When a lock is gone, should the radio stay broken."""
+        assert self._broken_since is not None
+        return max(self._broken_since, self._silences[lock].since_at) + self._settings.gone_after_s
 
     def _silent(self, at: float, after_s: float) -> list[str]:
         """Those not heard for so long, and for enough of it by somebody who listened."""

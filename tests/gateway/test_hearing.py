@@ -150,6 +150,34 @@ def test_a_stranger_who_advertises_in_a_locks_name_hides_its_end_only_until_its_
     assert w.until_gone([LOCK_A]) <= SETTINGS.sync_interval_s + 20
 
 
+def test_a_gateway_whose_adapter_is_gone_reaches_nobody_and_says_so_within_a_minute(air):
+    locks = lock_ids(64)
+    w = air(locks)
+    w.let_pass(45)
+    w.gateway.listening(False, w.now)
+    w.gateway.radio(False, w.now)
+    w.out_of_range.update(locks)
+    w.run(WITHIN_S - 1)
+    assert not any(w.states(lock)[-1].reachable for lock in locks)
+    w.out_of_range.clear()
+    w.gateway.radio(True, w.now)
+    w.let_pass(120)
+    assert all(w.states(lock)[-1].reachable for lock in locks)
+
+
+def test_a_bluetooth_service_that_is_started_anew_is_no_news_of_any_lock(air):
+    w = air([LOCK_A, LOCK_B], Settings(sync_interval_s=3600))
+    w.let_pass(10)
+    for _ in range(10):
+        w.gateway.listening(False, w.now)
+        w.gateway.radio(False, w.now)
+        w.run(15)
+        w.gateway.radio(True, w.now)
+        w.let_pass(15)
+    assert all(w.states(lock)[-1].reachable for lock in (LOCK_A, LOCK_B))
+    assert w.gateway.counters["locks_missed"] == 0
+
+
 def test_each_silence_is_told_once(air):
     w = air([LOCK_A])
     w.let_pass(10)
