@@ -319,7 +319,7 @@ CHANNELS: dict[str, Channel] = {
             "time_answer": TimeAnswer,
         },
         of_gateways=frozenset({"event_ack"}),
-        expires_s=60,
+        expires_s=120,
     ),
     "response": Channel(
         f"{TOPIC_ROOT}/{{town}}/{{device}}/response",

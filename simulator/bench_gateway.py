@@ -58,6 +58,8 @@ GATEWAY = "gw-1"
 COUNTS = (1, 16, 64)
 MAX_LINKS = 3
 REQUESTS = 12  # in one relayed session, after its challenge and outcome
+BUDGET_S = 44.0  # the command has 50 s, its start and its end among them
+START_AND_STOP_S = 4.0  # of one gateway
 GREETED_WITHIN_S = 8.0
 STOP_WITHIN_S = 1.0  # its store is thrown away
 ANSWER_WITHIN_S = 10.0
@@ -67,17 +69,24 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 def run(full: bool) -> dict[str, Any]:
     """The figures; `full` measures eight times as long."""
-    return run_for(COUNTS, 24.0 if full else 3.0)
+    return run_for(COUNTS, *((24.0, 300.0) if full else (3.0, BUDGET_S)))
 
 
-def run_for(counts: tuple[int, ...], seconds: float) -> dict[str, Any]:
-    """The figures for so many locks each, measured for so long each."""
+def run_for(counts: tuple[int, ...], seconds: float, budget_s: float = BUDGET_S) -> dict[str, Any]:
+    """The figures for so many locks each, measured for so long each.
+
+    A machine too busy to do it all within `budget_s` leaves out the larger numbers of locks, and
+    says which.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(_measure(Path(folder), counts, seconds))
+        return asyncio.run(_measure(Path(folder), counts, seconds, budget_s))
 
 
-async def _measure(folder: Path, counts: tuple[int, ...], seconds: float) -> dict[str, Any]:
+async def _measure(
+    folder: Path, counts: tuple[int, ...], seconds: float, budget_s: float
+) -> dict[str, Any]:
     told: dict[str, Any] = {}
+    ends_at = time.perf_counter() + budget_s
     async with _building(folder, max(counts)) as building:
         broker = await _bare_broker(building.port)
         bleak = await _bare_bleak(building)
@@ -88,7 +97,11 @@ async def _measure(folder: Path, counts: tuple[int, ...], seconds: float) -> dic
         write_ms = statistics.median(each[0] for each in bleak)
         notify_ms = statistics.median(each[1] for each in bleak)
         for count in counts:
-            taken, began = await _relays(building, count, seconds)
+            left_s = ends_at - time.perf_counter() - seconds - START_AND_STOP_S
+            if left_s <= 0:
+                told[f"locks_{count}"] = "left out: this machine is too busy"
+                continue
+            taken, began = await _relays(building, count, seconds, min(left_s, GREETED_WITHIN_S))
             down = [each.down_ms - hop_ms - write_ms for each in taken.trips]
             up = [each.up_ms - hop_ms - notify_ms for each in taken.trips]
             told |= _percentiles(f"locks_{count}_added_broker_to_gatt", down)
@@ -380,14 +393,16 @@ class Town:
             self.greeted.add(device)
 
 
-async def _relays(building: Building, count: int, seconds: float) -> tuple[Taken, float]:
+async def _relays(
+    building: Building, count: int, seconds: float, greeted_within_s: float
+) -> tuple[Taken, float]:
     """What phones saw in that time, and how long it was; they go from lock to lock."""
     lock_ids, taken = list(building.locks)[:count], Taken()
     async with _client(building.port) as client:
         town = Town(building, client)
         hearing = asyncio.create_task(town.hear())
         async with _gateway(building, lock_ids):
-            await _until_greeted(town, lock_ids)
+            await _until_greeted(town, lock_ids, greeted_within_s)
             taken.greeted = len(town.greeted & set(lock_ids))
             keys = {lock: building.credential(lock, tokens.MAINTAIN) for lock in lock_ids}
             began = time.perf_counter()
@@ -402,9 +417,9 @@ async def _relays(building: Building, count: int, seconds: float) -> tuple[Taken
     return taken, took
 
 
-async def _until_greeted(town: Town, lock_ids: list[str]) -> None:
+async def _until_greeted(town: Town, lock_ids: list[str], within_s: float) -> None:
     """The gateway looks after every lock once before it is measured, if this machine can."""
-    ends = time.perf_counter() + GREETED_WITHIN_S
+    ends = time.perf_counter() + within_s
     while not town.greeted >= set(lock_ids) and time.perf_counter() < ends:
         await asyncio.sleep(0.05)
 

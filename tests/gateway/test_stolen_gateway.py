@@ -27,8 +27,10 @@ RULES = (
 NOT_RULES = ("openings", "retractions", "runs", "relays told open")
 
 
-def profile(examples: int, steps: int) -> settings:
+def profile(examples: int, steps: int, is_repeatable: bool = True) -> settings:
+    """Of one run; nothing is timed, and nothing kept between runs."""
     return settings(
+        derandomize=is_repeatable,
         max_examples=examples,
         stateful_step_count=steps,
         deadline=None,
@@ -73,7 +75,7 @@ def test_a_stolen_gateway_opens_nothing_whatever_it_plays_and_to_whom(counts: Co
     assert counts["openings"] > 20, "nobody got in: nothing was shown"
     assert counts["retractions"] > 10
     assert counts["relays told open"] > 5
-    assert min(counts[name] for name in RULES) > 20
+    assert min(counts[name] for name in RULES) > 20, counts
     assert all(counts[f"{what}: taken"] for what in ("list", "config", "token"))
 
 
@@ -125,7 +127,7 @@ def test_a_stolen_gateway_opens_nothing_in_a_long_run(
 ) -> None:
     began_at = time.monotonic()
     while sum(counts.values()) < SOAK_STEPS:
-        run_state_machine_as_test(StolenGateway, settings=profile(300, 80))
+        run_state_machine_as_test(StolenGateway, settings=profile(300, 80, is_repeatable=False))
         told = {**figures(counts), "seconds": round(time.monotonic() - began_at)}
         write_figures(pytestconfig.rootpath, "hostile_gateway", told)
     assert counts["keyset: taken"] and counts["delta: taken"] and counts["ack: taken"]
