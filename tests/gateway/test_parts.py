@@ -35,7 +35,7 @@ def test_the_unseen_are_not_passed_over_for_ever():
 
 def test_a_lock_that_says_what_it_can_take_gets_no_larger_fragments():
     link = Link()
-    link.connecting(Use.RELAY, 1.0)
+    link.connecting(Use.RELAY, 0.0, 1.0)
     link.up(509)
     said = Challenge(LOCK_A, bytes(16), timebound.unknown(), (1, 0, 0), [1], 60)
     challenge = session.encode_challenge(said)
