@@ -49,7 +49,7 @@ from tests.gateway.lives import frame, read_frame
 
 BUTTONS, REMOTE = ("aaaaaaaa", "bbbbbbbb"), "cccccccc"
 MTU = 247
-SENSE_S = 0.02
+SENSE_S = 0.04
 SOON_S = 45.0
 RELAY_WITHIN_S = 2.0
 TICKET = bytes(32)
@@ -247,7 +247,7 @@ class Street:
             *("--gateway-file", str(self.write_gateway_file())),
             *("--broker", f"127.0.0.1:{self.port}"),
             *("--data-dir", str(self.folder / "gateway")),
-            *("--sync-interval-s", "0.2"),
+            *("--sync-interval-s", "1"),  # each visit is a commit in the town, too
             f"--clock-offset-s={offset_s}",
         ]
 

@@ -33,10 +33,10 @@ def kit_of(folder: Path, now: int | None = None) -> Kit:
 
 
 class Broker:
-    """A folder that the broker's user can enter, two towns, and Mosquitto as a child."""
+    """A folder that the broker's user can enter (no private TMPDIR), and Mosquitto on it."""
 
     def __init__(self, towns: Sequence[str] = ("misaki", "kanata")) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="kannuki-broker-"))
+        self.root = Path(tempfile.mkdtemp(prefix="kannuki-broker-", dir="/tmp"))
         self.root.chmod(0o755)
         self.ports: dict[str, int] = {}
         for town in towns:

@@ -46,14 +46,17 @@ class FakeLinks:
         listener: Any,
         _random: Callable[[], float],
         on_listening: Callable[[bool], None] = lambda _is_on: None,
+        on_radio: Callable[[bool], None] = lambda _is_there: None,
     ) -> None:
         self._listener = listener
         self._on_listening = on_listening
+        self._on_radio = on_radio
         self._locks = {lock: FakeLock(lock) for lock in ("aaaaaaaa", "bbbbbbbb", "cccccccc")}
         self.absent = {"cccccccc"}
         self._up: set[str] = set()
 
     async def run(self) -> None:
+        self._on_radio(True)
         self._on_listening(True)
         while True:
             for lock in self._locks.keys() - self.absent:
