@@ -61,7 +61,7 @@ class SocketLinks:
 
     path = ""
 
-    def __init__(self, listener: Listener, random: Callable[[], float]) -> None:
+    def __init__(self, listener: Listener, random: Callable[[], float], **_more: object) -> None:
         self._listener = listener
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._writers: dict[str, asyncio.StreamWriter] = {}

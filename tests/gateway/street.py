@@ -279,7 +279,7 @@ class Street:
         """Records that the town holds twice, settings that a lock took twice, contradictions."""
         with self.service.database.read() as opened:
             rows = opened.query(AuditRecord).all()
-            alarms = opened.query(Alarm).count()
+            alarms = opened.query(Alarm).filter(Alarm.kind.startswith("AUDIT_")).count()
         changes = [(row.lock_id, row.code) for row in rows if row.event == audit.CONFIG]
         again = len(rows) - len({row.raw for row in rows}) + len(changes) - len(set(changes))
         return again + alarms
