@@ -308,7 +308,7 @@ async def test_lock_that_asks_for_the_time_is_answered_at_once(running: Running)
     gateway = running.gateway
     await listening(running)
     before = (await running.get("/v1/town"))["now"]
-    for lock_id, nonce in (("bbbbbbbb", b"short"), ("no-lock", bytes(16))):
+    for lock_id, nonce in (("bbbbbbbb", b"short"), ("zzzzzzzz", bytes(16))):
         asked = TimeRequest(id="t-bad", lock=lock_id, nonce=nonce)
         await gateway.say("gw-1", "request", asked)
     good = TimeRequest(id="t-16", lock="bbbbbbbb", nonce=bytes(16))
