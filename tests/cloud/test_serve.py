@@ -308,9 +308,8 @@ async def test_lock_that_asks_for_the_time_is_answered_at_once(running: Running)
     gateway = running.gateway
     await listening(running)
     before = (await running.get("/v1/town"))["now"]
-    for lock_id, nonce in (("bbbbbbbb", b"short"), ("zzzzzzzz", bytes(16))):
-        asked = TimeRequest(id="t-bad", lock=lock_id, nonce=nonce)
-        await gateway.say("gw-1", "request", asked)
+    short = TimeRequest(id="t-bad", lock="bbbbbbbb", nonce=b"short")
+    await gateway.say("gw-1", "request", short)
     good = TimeRequest(id="t-16", lock="bbbbbbbb", nonce=bytes(16))
     async with asyncio.timeout(BOUND_S):
         while not gateway.of(TimeAnswer):
