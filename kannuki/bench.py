@@ -25,7 +25,7 @@ GROUP = "kannuki.benches"
 @click.option("--full", is_flag=True, help="Measure long enough for figures worth quoting.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bench(name: str | None, list_only: bool, full: bool, as_json: bool) -> None:
-    """Measure: wire, crypto, lock, radio."""
+    """Measure: cloud, gateway, lock, wire (`--list` names what is there)."""
     if list_only or name is None:
         _show_list(as_json)
         return
