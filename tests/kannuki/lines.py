@@ -39,6 +39,8 @@ class Line:
         for job in list(self._jobs):
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
+        self.cut()  # a job that was cancelled before it began has closed nothing
+        await asyncio.sleep(0)
 
     def go_silent(self) -> None:
         """Nothing passes any more, and neither end is told."""
@@ -54,12 +56,12 @@ class Line:
             writer.transport.abort()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         job = asyncio.ensure_future(self._carry(reader, writer))
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             await self._open.wait()
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)

@@ -474,10 +474,12 @@ async def test_leaving_waits_for_no_mute_server(bare: Town) -> None:
     greeted = asyncio.Event()
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        greeted.set()
-        await reader.read()
-        writer.close()
+        try:
+            await reader.read(1)
+            greeted.set()
+            await reader.read()
+        finally:
+            writer.close()
 
     async with await asyncio.start_server(mute, "127.0.0.1", bare.port):
         link = bare.gateway(connect_within_s=3600, ack_within_s=3600)

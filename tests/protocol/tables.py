@@ -258,6 +258,7 @@ LIMITS = (
     (keys, ("KEY_BYTES", "KID_BYTES")),
     (keyset, ("MAX_KEYS", "MAX_VAULTS", "ROOTS", "MAX_TOWN_CHARS")),
     (lockconfig, ("MAX_GROUPS",)),
+    (lockstate, ("MAX_FIRMWARE_CHARS",)),
     (signedtime, ("TIME_NONCE_BYTES", "MAX_ERROR_S")),
     (cose, ("SIGNATURE_BYTES",)),
     (cbor, ("MAX_DEPTH", "MAX_ITEM_BYTES")),

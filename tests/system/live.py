@@ -222,7 +222,8 @@ class LiveTown:
             chain = self.chain(lock_id)
             assert {seq: chain[seq] for seq in heads} == heads
         alarms = await self.office.staff("GET", "alarms")
-        assert [alarm for alarm in alarms if alarm["device"] in self.keys] == []
+        of_locks = [alarm for alarm in alarms if alarm["device"] in self.keys]
+        assert of_locks == [], of_locks
 
     async def facts(self) -> dict[str, Any]:
         """What no kill may take back."""

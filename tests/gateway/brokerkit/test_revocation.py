@@ -111,7 +111,7 @@ async def test_a_will_of_one_who_was_revoked_is_not_said_after_the_restart(
     broker.restart()
     async with cloud_of(broker) as cloud:
         await cloud.publish(state, b"", retain=True)  # whatever was left
-        await cloud.subscribe(topic("misaki", "+", "state"))
+        await cloud.subscribe(state)
         await asyncio.wait_for(wire.closed.wait(), 10)
         await cloud.fence()
         assert all(said.payload != b"last words" for said in cloud.came)
