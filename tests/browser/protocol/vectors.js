@@ -38,7 +38,8 @@ export const ELSEWHERE = {
 // Numbers of tables and bounds that only a lock, the vault or the town has a use for.
 const TABLES_ELSEWHERE = ["roles", "figures"];
 const LIMITS_ELSEWHERE = [
-  "MAX_KEYS", "MAX_VAULTS", "ROOTS", "MAX_TOWN_CHARS", "MAX_GROUPS", "MAX_REMEMBERED", "MAX_AHEAD",
+  "MAX_KEYS", "MAX_VAULTS", "ROOTS", "MAX_TOWN_CHARS", "MAX_GROUPS", "MAX_FIRMWARE_CHARS",
+  "MAX_REMEMBERED", "MAX_AHEAD",
   "MIN_DOMAIN", "MAX_LENGTH", "DIGITS", "QUARTER_S", "SERIALS", "PIN_NAME_BYTES", "LOOSE_DOUBT_S",
   "AES_BLOCK_BYTES",
 ];
