@@ -87,7 +87,7 @@ async def door(town: BrowserTown) -> Door:
 @pytest_asyncio.fixture(loop_scope="session")
 async def other_door(town: BrowserTown, door: Door) -> Door:
     """Another one."""
-    return await town.free_door()
+    return await town.free_door(but=door)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -319,8 +319,8 @@ class BrowserTown:
         while self._booked:
             await self.office.staff("POST", f"bookings/{self._booked.pop()}/cancel")
 
-    async def free_door(self) -> Door:
-        """A door that is locked and rests, the one that has rested longest; each is told once.
+    async def free_door(self, but: Door | None = None) -> Door:
+        """A door that is locked and rests, the one that has rested longest, and never `but`.
 
         A door that a test opened locks by itself after seconds, so the next test takes another.
         """
@@ -329,7 +329,8 @@ class BrowserTown:
             states = (await self.hands.state())["doors"]
             for door in self._queue:
                 state = states[door.lock_id]
-                if state["locked"] and not state["moving"] and state["chip"]:
+                rests = state["locked"] and not state["moving"] and state["chip"]
+                if rests and door is not but:
                     return door
             return None
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-import types
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.firmware.standins import standins
 from tests.firmware.town import KEYS, LOCK_ID, START, TOWN
 
 
@@ -22,19 +22,21 @@ class Radio:
         Radio.is_on = on
 
 
+@pytest.fixture
+def enrol() -> Iterator[Any]:
+    fakes = {
+        "bluetooth": SimpleNamespace(BLE=Radio),
+        "machine": SimpleNamespace(RTC=None),
+        "cryptolib": SimpleNamespace(aes=None),
+    }
+    with standins(**fakes) as import_module:
+        yield import_module("firmware.enrol")
+
+
 @pytest.mark.parametrize("keyset", [KEYS.keyset_document().hex(), "00"])
 def test_no_random_number_of_an_enrolment_is_drawn_while_the_radio_is_off(
-    monkeypatch: pytest.MonkeyPatch, keyset: str
+    enrol: Any, monkeypatch: pytest.MonkeyPatch, keyset: str
 ) -> None:
-    bluetooth, machine = types.ModuleType("bluetooth"), types.ModuleType("machine")
-    ciphers = types.ModuleType("cryptolib")
-    bluetooth.BLE = Radio  # type: ignore[attr-defined]
-    machine.RTC = ciphers.aes = None  # type: ignore[attr-defined]
-    for module in (bluetooth, machine, ciphers):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    for name in ("firmware.enrol", "firmware.hal.clock", "firmware.hal.ciphers"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    enrol: Any = importlib.import_module("firmware.enrol")
     drawn: list[bool] = []
 
     def urandom(size: int) -> bytes:
@@ -42,7 +44,7 @@ def test_no_random_number_of_an_enrolment_is_drawn_while_the_radio_is_off(
         return bytes(range(size))
 
     files: dict[str, bytes] = {}
-    storage = types.SimpleNamespace(
+    storage = SimpleNamespace(
         read=lambda name, *part: files.get(name),
         write=files.__setitem__,
         delete=lambda name: files.pop(name, None),
@@ -50,7 +52,7 @@ def test_no_random_number_of_an_enrolment_is_drawn_while_the_radio_is_off(
     )
     monkeypatch.setattr(enrol.os, "urandom", urandom)
     monkeypatch.setattr(enrol, "FileStorage", lambda folder: storage)
-    monkeypatch.setattr(enrol, "ChipRtc", lambda: types.SimpleNamespace(set=lambda t: None))
+    monkeypatch.setattr(enrol, "ChipRtc", lambda: SimpleNamespace(set=lambda t: None))
     wanted = {
         "town": TOWN,
         "lock_id": LOCK_ID,
@@ -62,5 +64,3 @@ def test_no_random_number_of_an_enrolment_is_drawn_while_the_radio_is_off(
     enrol.run(json.dumps(wanted))
     assert drawn == ([True, True] if keyset != "00" else [])
     assert not Radio.is_on
-    for name in ("firmware.enrol", "firmware.hal.clock", "firmware.hal.ciphers"):
-        sys.modules.pop(name, None)

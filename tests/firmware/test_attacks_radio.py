@@ -6,16 +6,16 @@ The real firmware/app.py and firmware/ble/server.py run on stand-ins of the chip
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
-import types
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from firmware.core.door import OFF, RETRACT
 from firmware.core.session import HANG_UP, SEND
+from tests.firmware.standins import standins
 
 CONNECT, DISCONNECT, WRITE = 1, 2, 3
 ENOTCONN = 107
@@ -118,7 +118,7 @@ class Core:
 
     def __init__(self, senses: int) -> None:
         self.sessions = Heard()
-        self.door = types.SimpleNamespace(drive=RETRACT)
+        self.door = SimpleNamespace(drive=RETRACT)
         self.senses = senses
         self.sensed = 0
 
@@ -130,40 +130,33 @@ class Core:
 
 
 @pytest.fixture
-def chip(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
+def chip(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The app and its radio, on stand-ins; `restarts` counts what machine.reset was asked."""
     radio, restarts = Radio(), []
-    bluetooth = types.ModuleType("bluetooth")
-    bluetooth.BLE = lambda: radio  # type: ignore[attr-defined]
-    bluetooth.UUID = lambda text: text.encode()  # type: ignore[attr-defined]
-    for name in ("FLAG_WRITE", "FLAG_WRITE_NO_RESPONSE", "FLAG_NOTIFY"):
-        setattr(bluetooth, name, 1)
-    machine, ciphers = types.ModuleType("machine"), types.ModuleType("cryptolib")
-    machine.Pin = machine.RTC = machine.UART = ciphers.aes = None  # type: ignore[attr-defined]
-    machine.reset_cause = lambda: 1  # type: ignore[attr-defined]
-    machine.reset = lambda: restarts.append(1)  # type: ignore[attr-defined]
-    for module in (bluetooth, machine, ciphers):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+    flags = dict.fromkeys(("FLAG_WRITE", "FLAG_WRITE_NO_RESPONSE", "FLAG_NOTIFY"), 1)
+    parts = dict.fromkeys(("ADC", "Pin", "RTC", "UART"))
+    fakes = {
+        "bluetooth": SimpleNamespace(BLE=lambda: radio, UUID=lambda text: text.encode(), **flags),
+        "machine": SimpleNamespace(
+            reset_cause=lambda: 1, reset=lambda: restarts.append(1), **parts
+        ),
+        "cryptolib": SimpleNamespace(aes=None),
+    }
     monkeypatch.setattr(asyncio, "ThreadSafeFlag", Flag, raising=False)
     monkeypatch.setattr(asyncio, "sleep_ms", lambda ms: asyncio.sleep(0), raising=False)
     monkeypatch.setattr(sys, "print_exception", lambda failure: None, raising=False)
-    for name in ("firmware.app", "firmware.ble.server", "firmware.hal.board"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    app = importlib.import_module("firmware.app")
-    monkeypatch.setattr(app, "time", types.SimpleNamespace(sleep_ms=lambda ms: None))
-    server = sys.modules["firmware.ble.server"].GattServer("aaaaaaaa", lambda: None)
-    yield types.SimpleNamespace(app=app, radio=radio, server=server, restarts=restarts)
-    for name in ("firmware.app", "firmware.ble.server", "firmware.hal.board"):
-        sys.modules.pop(name, None)
-    for name in ("ciphers", "clock", "keypad"):
-        sys.modules.pop("firmware.hal." + name, None)
+    with standins(**fakes) as import_module:
+        app = import_module("firmware.app")
+        monkeypatch.setattr(app, "time", SimpleNamespace(sleep_ms=lambda ms: None))
+        server = import_module("firmware.ble.server").GattServer("aaaaaaaa", lambda: None)
+        yield SimpleNamespace(app=app, radio=radio, server=server, restarts=restarts)
 
 
 def run(app: Any, server: Any, core: Core, pins: Pins) -> None:
     """The app's two loops until one of them breaks."""
 
     async def loops() -> None:
-        flag, uptime = Flag(), types.SimpleNamespace(ms=lambda: 0)
+        flag, uptime = Flag(), SimpleNamespace(ms=lambda: 0)
         sensing = asyncio.create_task(app._sense_forever(core, pins, Keys(), uptime, flag))
         await app._serve_while(sensing, server, core, pins, uptime, flag)
         await sensing
@@ -173,7 +166,7 @@ def run(app: Any, server: Any, core: Core, pins: Pins) -> None:
 
 
 def test_a_peer_that_never_stops_writing_does_not_stop_the_sensors(
-    chip: types.SimpleNamespace,
+    chip: SimpleNamespace,
 ) -> None:
     core = Core(senses=50)
     chip.radio.happens(CONNECT, 7)
@@ -191,7 +184,7 @@ def test_a_peer_that_never_stops_writing_does_not_stop_the_sensors(
 
 
 def test_a_loop_that_breaks_is_noticed_though_the_radio_is_silent(
-    chip: types.SimpleNamespace,
+    chip: SimpleNamespace,
 ) -> None:
     core = Core(senses=3)
     run(chip.app, chip.server, core, Pins())
@@ -199,14 +192,14 @@ def test_a_loop_that_breaks_is_noticed_though_the_radio_is_silent(
 
 
 def test_whatever_breaks_the_loops_stops_the_motor_and_restarts_the_board(
-    chip: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    chip: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pins, core = Pins(), Core(senses=3)
-    core.trust = types.SimpleNamespace(lock_id="aaaaaaaa")  # type: ignore[attr-defined]
-    core.journal = types.SimpleNamespace(head_seq=1)  # type: ignore[attr-defined]
+    core.trust = SimpleNamespace(lock_id="aaaaaaaa")  # type: ignore[attr-defined]
+    core.journal = SimpleNamespace(head_seq=1)  # type: ignore[attr-defined]
     app = chip.app
-    monkeypatch.setattr(app, "gc", types.SimpleNamespace(collect=int, threshold=int))
-    monkeypatch.setattr(app, "Uptime", lambda: types.SimpleNamespace(ms=lambda: 0))
+    monkeypatch.setattr(app, "gc", SimpleNamespace(collect=int, threshold=int))
+    monkeypatch.setattr(app, "Uptime", lambda: SimpleNamespace(ms=lambda: 0))
     monkeypatch.setattr(app, "Board", lambda: pins)
     monkeypatch.setattr(app, "SerialKeypad", Keys)
     monkeypatch.setattr(app, "FileStorage", lambda folder: None)
@@ -218,7 +211,7 @@ def test_whatever_breaks_the_loops_stops_the_motor_and_restarts_the_board(
 
 
 def test_a_board_that_is_not_enrolled_is_left_to_the_bench(
-    chip: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    chip: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(folder: str) -> None:
         raise chip.app.NotEnrolled
@@ -230,7 +223,7 @@ def test_a_board_that_is_not_enrolled_is_left_to_the_bench(
 
 
 def test_a_flood_of_writes_does_not_fill_the_heap_and_later_ones_count_again(
-    chip: types.SimpleNamespace,
+    chip: SimpleNamespace,
 ) -> None:
     heard = Heard()
     chip.radio.happens(CONNECT, 7)
@@ -250,7 +243,7 @@ def test_a_flood_of_writes_does_not_fill_the_heap_and_later_ones_count_again(
 
 
 def test_a_peer_that_leaves_in_the_middle_of_an_answer_keeps_nobody_waiting(
-    chip: types.SimpleNamespace,
+    chip: SimpleNamespace,
 ) -> None:
     chip.radio.happens(CONNECT, 7)
     chip.radio.left.add(7)

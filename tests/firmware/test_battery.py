@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from firmware.core.lock import VERSION
 from gateway.machine import lockstate as read_state
 from protocol import lockstate
 from simulator.door import PIN_BATTERY, Door
+from tests.firmware.standins import standins
 from tests.firmware.town import Town
 
 MILLIVOLTS_A_STEP = 3300 / 255  # of a simulated board
@@ -36,12 +35,9 @@ class Adc:
 
 @pytest.fixture(scope="module")
 def hal() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        machine = SimpleNamespace(ADC=Adc, Pin=lambda number: number)
-        patch.setitem(sys.modules, "machine", machine)
-        patch.delitem(sys.modules, "firmware.hal.battery", raising=False)
-        yield importlib.import_module("firmware.hal.battery")
-        patch.delitem(sys.modules, "firmware.hal.battery")
+    machine = SimpleNamespace(ADC=Adc, Pin=lambda number: number)
+    with standins(machine=machine) as import_module:
+        yield import_module("firmware.hal.battery")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.firmware.standins import standins
 
 CONNECT = 1
 NEIGHBOUR = 1
@@ -50,18 +51,16 @@ class Heard:
 
 
 @pytest.fixture
-def radio(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def radio() -> Iterator[SimpleNamespace]:
     """A server on a fake controller: `ble`, `server`, `woken`."""
     ble, woken = FakeBle(), []
     fake = SimpleNamespace(BLE=lambda: ble, UUID=lambda text: text.encode())
     for number, flag in enumerate(("FLAG_WRITE", "FLAG_WRITE_NO_RESPONSE", "FLAG_NOTIFY")):
         setattr(fake, flag, 1 << number)
-    monkeypatch.setitem(sys.modules, "bluetooth", fake)  # type: ignore[arg-type]
-    monkeypatch.delitem(sys.modules, "firmware.ble.server", raising=False)
-    module = importlib.import_module("firmware.ble.server")
-    server = module.GattServer("aaaaaaaa", lambda: woken.append(1))
-    monkeypatch.delitem(sys.modules, "firmware.ble.server")
-    return SimpleNamespace(ble=ble, server=server, woken=woken)
+    with standins(bluetooth=fake) as import_module:
+        module = import_module("firmware.ble.server")
+        server = module.GattServer("aaaaaaaa", lambda: woken.append(1))
+        yield SimpleNamespace(ble=ble, server=server, woken=woken)
 
 
 def test_a_busy_controller_stops_neither_the_lock_nor_its_advertising(

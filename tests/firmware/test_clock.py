@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
-import types
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.firmware.standins import standins
 
 FIRST = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 END = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp())
@@ -32,11 +32,8 @@ class Rtc:
 
 @pytest.fixture(scope="module")
 def clock() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "machine", types.SimpleNamespace(RTC=Rtc))
-        patch.delitem(sys.modules, "firmware.hal.clock", raising=False)
-        yield importlib.import_module("firmware.hal.clock")
-        patch.delitem(sys.modules, "firmware.hal.clock")
+    with standins(machine=SimpleNamespace(RTC=Rtc)) as import_module:
+        yield import_module("firmware.hal.clock")
 
 
 @given(unix_s=st.integers(FIRST, END - 1))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 import types
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from firmware.core.door import OFF, RETRACT
 from protocol import pin, reasons
 from protocol.session import OK
 from simulator import keypad as physical
+from tests.firmware.standins import standins
 from tests.firmware.test_attacks_radio import chip
 
 __all__ = ["chip"]
@@ -53,11 +53,8 @@ class Uart:
 
 @pytest.fixture(scope="module")
 def module() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "machine", types.SimpleNamespace(UART=Uart))
-        patch.delitem(sys.modules, "firmware.hal.keypad", raising=False)
-        yield importlib.import_module("firmware.hal.keypad")
-        patch.delitem(sys.modules, "firmware.hal.keypad", raising=False)
+    with standins(machine=SimpleNamespace(UART=Uart)) as import_module:
+        yield import_module("firmware.hal.keypad")
 
 
 def opened(module: Any) -> tuple[Any, Uart]:
