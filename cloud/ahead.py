@@ -63,16 +63,20 @@ def has_due(session: Session, now: int) -> bool:
     return next(_waiting(session, now), None) is not None
 
 
-def note_result(session: Session, result: CommandResult, now: int) -> None:
-    """What a gateway says became of one."""
+def note_result(session: Session, lock_id: str, result: CommandResult, now: int) -> bool:
+    """What a gateway says, at this lock, became of one; False when it was another lock's."""
     cti = _cti_of(result.id)
     row = session.get(TokenAhead, cti) if cti is not None else None
-    if row is None or row.taken_at is not None:
-        return
+    if row is None:
+        return True
+    credential = session.get_one(Credential, row.cti)
+    if credential.lock_id != lock_id:
+        return False
     if result.ok:
-        row.taken_at = now
-    elif result.error not in _ANOTHER_TIME:
-        row.next_attempt_at = session.get_one(Credential, row.cti).expires_at
+        row.taken_at = row.taken_at or now
+    elif row.taken_at is None and result.error not in _ANOTHER_TIME:
+        row.next_attempt_at = credential.expires_at
+    return True
 
 
 def make_waiting_due(session: Session, now: int) -> None:

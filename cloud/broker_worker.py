@@ -347,7 +347,8 @@ class BrokerWorker:
 def _note_result(session: Session, device: str, result: CommandResult, now: int) -> None:
     kind, _, rest = result.id.partition("-")
     if kind == ahead.ID:
-        ahead.note_result(session, result, now)
+        if not ahead.note_result(session, device, result, now):
+            _doubt_answer(session, device, now)
         return
     if not result.ok or kind not in (_STATUS_ID, _DOCUMENT_ID):
         return
@@ -355,11 +356,15 @@ def _note_result(session: Session, device: str, result: CommandResult, now: int)
     if len(names) != (2 if kind == _STATUS_ID else 3) or not names[-1].isdecimal():
         return
     if names[-2] != device:  # a broker lets a gateway answer on its own locks' topics alone
-        detail = "its gateway answers for another lock"
-        raise_seldom(session, witness.CONTRADICTS, device, detail, now)
+        _doubt_answer(session, device, now)
         return
     held = result.version if result.version is not None else int(names[-1])
     if kind == _STATUS_ID:
         fleet.acknowledge_list(session, device, held)
     else:
         documents.acknowledge(session, device, names[0], held, now)
+
+
+def _doubt_answer(session: Session, lock_id: str, now: int) -> None:
+    detail = "its gateway answers for another lock"
+    raise_seldom(session, witness.CONTRADICTS, lock_id, detail, now)

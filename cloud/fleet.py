@@ -81,6 +81,8 @@ def note_lock(session: Session, lock_id: str, state: LockState, now: int) -> boo
             return True  # out of this gateway's reach, not of another's
     report = session.get(LockReport, lock_id) or LockReport(lock_id=lock_id)
     is_new = report.seen_at is None
+    if not is_new and _is_old_news(session, report, state):
+        return True
     _check_head(session, report, state, now)
     if state.reachable:
         _check_battery(session, report, state, now)
@@ -96,6 +98,16 @@ def note_lock(session: Session, lock_id: str, state: LockState, now: int) -> boo
         _note_version(session, lock_id, state.status_version, now)
         documents.note_report(session, report, now)
     return True
+
+
+def _is_old_news(session: Session, report: LockReport, state: LockState) -> bool:
+    """Whether another gateway, which reaches the lock, saw it later.
+
+    Of one and the same gateway the last word counts: its clock may have been set back.
+    """
+    if state.gateway is None or state.gateway == report.gateway_id:
+        return False
+    return state.seen_at < report.seen_at and carrier(session, report.lock_id) == report.gateway_id
 
 
 def offer_keyset(session: Session, lock_id: str, keyset: SignedKeyset, now: int) -> None:

@@ -25,7 +25,8 @@ def gateway(town: Town, name: str, online: bool = True) -> None:
 
 def report(town: Town, by: str | None = "gw-1", reachable: bool = True, **held: Any) -> None:
     with town.service.database.write() as session:
-        told = LockState(reachable=reachable, seen_at=town.clock(), gateway=by, **held)
+        held.setdefault("seen_at", town.clock())
+        told = LockState(reachable=reachable, gateway=by, **held)
         assert fleet.note_lock(session, LOCK, told, town.clock())
 
 
@@ -44,6 +45,11 @@ def line(town: Town) -> dict[str, Any]:
 def carrier(town: Town) -> str | None:
     with town.service.database.read() as session:
         return fleet.carrier(session, LOCK)
+
+
+def bolt(town: Town) -> str:
+    with town.service.database.read() as session:
+        return session.get_one(LockReport, LOCK).bolt
 
 
 # --- battery, firmware, lost records ---
@@ -144,6 +150,23 @@ def test_a_lock_whose_only_gateway_went_is_not_reached_though_another_is_online(
         assert fleet.gateway_is_offline(session, LOCK)
 
 
+def test_what_another_gateway_saw_earlier_is_no_news_while_the_lock_is_reached(town: Town) -> None:
+    """A gateway that comes back tells what it saw before it went."""
+    town.hang(0)
+    for each in ("gw-1", "gw-2"):
+        gateway(town, each)
+    then = town.clock()
+    town.clock.now += 600
+    report(town, "gw-1", bolt="locked")
+    report(town, "gw-2", seen_at=then, bolt="unlocked")
+    assert bolt(town) == "locked"
+    report(town, "gw-1", seen_at=then, bolt="unlocked")  # its clock was set back
+    assert bolt(town) == "unlocked"
+    gateway(town, "gw-1", online=False)
+    report(town, "gw-2", seen_at=then - 60, bolt="locked")
+    assert bolt(town) == "locked"
+
+
 # --- tokens ahead ---
 
 
@@ -189,7 +212,7 @@ def hung(town: Town) -> Town:
 def answer(town: Town, token: DueToken, error: str | None = None) -> None:
     result = CommandResult(id=token.command_id, ok=error is None, error=error)
     with town.service.database.write() as session:
-        ahead.note_result(session, result, town.clock())
+        assert ahead.note_result(session, LOCK, result, town.clock())
 
 
 def test_a_token_is_sent_when_its_booking_begins_soon_and_not_before(hung: Town) -> None:
@@ -271,7 +294,16 @@ def test_an_answer_to_no_token_of_ours_changes_nothing(hung: Town, name: str) ->
     issue(hung, 600)
     due(hung)
     with hung.service.database.write() as session:
-        ahead.note_result(session, CommandResult(id=name, ok=True), hung.clock())
+        assert ahead.note_result(session, LOCK, CommandResult(id=name, ok=True), hung.clock())
+        assert session.scalars(select(TokenAhead.taken_at)).all() == [None]
+
+
+def test_an_answer_at_another_lock_is_not_believed(hung: Town) -> None:
+    issue(hung, 600)
+    (token,) = due(hung)
+    result = CommandResult(id=token.command_id, ok=True)
+    with hung.service.database.write() as session:
+        assert not ahead.note_result(session, "bbbbbbbb", result, hung.clock())
         assert session.scalars(select(TokenAhead.taken_at)).all() == [None]
 
 
