@@ -63,7 +63,7 @@ class KeySteps:
         return True
 
     def deliver(self) -> bool:
-        """One letter: its link is committed, then it is sent, then that is noted."""
+        """One letter: its link (if any) is committed, then it is sent, then that is noted."""
         if self.mailer is None:
             return False
         database = self.service.database
@@ -99,7 +99,7 @@ class KeySteps:
             with session.begin_nested():
                 touched = settle_one(session, self.service.signers, booking_id, now)
                 if self.mailer is not None:
-                    delivery.ask_first(session, booking, now)
+                    delivery.ask_news(session, booking, now)
         except Exception as error:  # noqa: BLE001 - one booking must not hold up all others
             log.error("keys of %s: %s", booking_id, type(error).__name__, exc_info=error)
             self.counts["faults"] += 1
@@ -113,11 +113,14 @@ class KeySteps:
         return touched
 
     def _letter(self, session: Session, due: DueLetter) -> Letter:
-        told = letters.KeyLetter(
+        has_pin = self.service.mail_pins and due.why not in (
+            delivery.CANCELLED_LETTER,
+            delivery.DECLINED_LETTER,
+        )
+        told = letters.Told(
             town=self.town_name,
-            link=self.service.key_link(due.secret),
-            why=due.why,
-            pin=letters.pin_for(session, self.service, due) if self.service.mail_pins else None,
+            link=self.service.key_link(due.secret) if due.secret is not None else None,
+            pin=letters.pin_for(session, self.service, due) if has_pin else None,
         )
         return letters.compose(session, due, told, self.service.random_bytes, self.service.clock())
 
@@ -127,6 +130,8 @@ class KeySteps:
         except MailFailed as error:
             log.warning("a letter did not go out (%s); it will be tried again", error)
             self.counts["mail_failed"] += 1
+            with self.service.database.write() as session:
+                delivery.note_failed(session, due)
             return
         except MailRefused as error:
             log.warning("a letter was refused (%s)", error)

@@ -97,7 +97,11 @@ class KeyLink(TownRow, Base):
 
 
 class KeyDelivery(TownRow, Base):
-    """The letter that brings a holder a link; `turn` tells a later wish from an earlier one."""
+    """The letters to a holder; `turn` tells a later wish from an earlier one.
+
+    `told`: how the booking stood in the last letter that went; `telling`: in one that may have
+    gone (cloud/keyring/delivery.py).
+    """
 
     __tablename__ = "key_deliveries"
 
@@ -111,6 +115,8 @@ class KeyDelivery(TownRow, Base):
     next_attempt_at: Mapped[int]
     sent_at: Mapped[int | None]
     link_sha256: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    told: Mapped[str | None] = mapped_column(String(80))
+    telling: Mapped[str | None] = mapped_column(String(80))
 
 
 class IssuedPin(TownRow, Base):

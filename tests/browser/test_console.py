@@ -272,6 +272,42 @@ async def test_the_auditor_saves_the_record_for_excel(town: DeskTown, person: Vi
     assert "audit.export" in actions(town)
 
 
+async def test_a_fee_is_waived_with_a_reason_and_the_months_totals_say_so(
+    town: DeskTown, person: Visitor
+) -> None:
+    made = town.a_day()
+    fee = town.booking(made["later"]).fee_yen
+    assert fee > 0
+    page = await join(person, town, "館長 一郎", Grant("manager"))
+    await go(page, town, "totals")
+    sums = page.get_by_role("row").filter(has_text="合計").get_by_role("cell")
+    with town.service.database.read() as session:
+        confirmed = session.scalars(select(Booking).where(Booking.status == "confirmed")).all()
+    open_yen = sum(row.fee_yen for row in confirmed if row.payment_state == "counter")
+    await expect(sums.nth(0)).to_have_text(str(len(confirmed)))
+    await expect(sums.nth(6)).to_have_text(f"{open_yen:,}円")
+
+    await go(page, town, f"bookings/{made['later']}")
+    await page.get_by_role("button", name="料金を免除する").click()
+    await expect(page.locator("dialog")).to_contain_text(f"{fee:,}円")
+    await page.get_by_label("免除の理由").fill("災害の見舞い")
+    await page.locator("dialog").get_by_role("button", name="料金を免除する").click()
+    await expect(page.locator("main")).to_contain_text("災害の見舞い")
+    assert town.booking(made["later"]).payment_state == "exempt"
+    assert "booking.waive" in actions(town)
+
+    await go(page, town, "totals")
+    await expect(sums.nth(6)).to_have_text(f"{open_yen - fee:,}円")
+    await expect(sums.nth(2)).to_have_text("1")
+    async with page.expect_download() as download:
+        await page.get_by_text("Excel 用に保存").click()
+    saved = Path(await (await download.value).path()).read_bytes()
+    assert saved.startswith(b"\xef\xbb\xbffacility_id,month,uses")
+    await page.get_by_label("月", exact=True).fill("2031-01")
+    await page.get_by_role("button", name="計算").click()
+    await expect(page.locator("main .empty")).to_have_text("この月の利用はありません。")
+
+
 async def test_a_manager_invites_a_clerk_of_one_house_who_sees_that_house_alone(
     town: DeskTown, person: Visitor, plain_browser: Browser
 ) -> None:
@@ -305,7 +341,7 @@ async def test_today_asks_again_by_itself_and_says_when_it_cannot(
 
 
 PLACES = ("today", "bookings/{now}", "approvals", "book", "groups", "closed", "alarms", "fleet",
-          "audit", "audit?tab=staff", "effect", "people", "me", "slip/{now}")  # fmt: skip
+          "audit", "audit?tab=staff", "totals", "effect", "people", "me", "slip/{now}")  # fmt: skip
 
 
 @pytest.mark.parametrize("lang", LANGS)

@@ -6,11 +6,9 @@ booking, records, a door's configuration and what gateways and locks reported.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -19,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud import bookings
 from cloud.booking.states import keyed
-from cloud.database import Database, TownDatabase, database_url, migrate, open_database
+from cloud.database import TownDatabase
 from cloud.models import (
     AuditRecord,
     Base,
@@ -35,36 +33,21 @@ from cloud.models import (
 )
 from cloud.rekey import follow_keyset
 from cloud.service import open_service
+from tests.cloud.kept import BOTH_KINDS, kept, upgraded_town
 from tests.cloud.support import START, TOWN, Clock, make_keys
 
-DATA = Path(__file__).parent / "data"
 
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=BOTH_KINDS)
+def old(request: pytest.FixtureRequest) -> str:
     """The database as the program of before left it."""
-    if request.param == "sqlite":
-        path = tmp_path / "town.db"
-        database = sqlite3.connect(path)
-        database.executescript((DATA / "database_0002.sql").read_text(encoding="utf-8"))
-        database.close()
-        return str(path)
-    url = request.getfixturevalue("postgres").empty()
-    script = (DATA / "database_0002.postgresql.sql").read_text(encoding="utf-8")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(script)
-    return url
+    return kept("0002", request.param, request)
 
 
 @pytest.fixture
 def upgraded(old: str) -> Iterator[TownDatabase]:
     """The same, at this program's version."""
-    first = Database(database_url(old))
-    migrate(first)
-    first.close()
-    opened = open_database(old, TOWN)
-    yield opened
-    opened.close()
+    with upgraded_town(old) as opened:
+        yield opened
 
 
 def count(database: TownDatabase, table: type) -> int:

@@ -121,3 +121,4 @@ async def test_a_gateway_told_to_stop_is_gone_at_the_town_and_ends_well(
 
     await until(gone, "the town knows that its gateway is away")
     assert town.supervisor.children["gateway"].exit_code == 0
+    await town.supervisor.start_child("gateway")  # the town is shared, in any order

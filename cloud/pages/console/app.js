@@ -27,9 +27,10 @@ import { parseRoute, routeTo } from "./routes.js";
 import * as signIn from "./sign_in.js";
 import * as slip from "./slip.js";
 import * as today from "./today.js";
+import * as totals from "./totals.js";
 import { noteTime } from "./when.js";
 
-const SECTIONS = { today, book, approvals, groups, closed, alarms, fleet, audit, effect, people };
+const SECTIONS = { today, book, approvals, groups, closed, alarms, fleet, audit, totals, effect, people };
 const OTHERS = { bookings: booking, slip, me };
 
 class Desk {

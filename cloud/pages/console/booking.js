@@ -131,7 +131,7 @@ const DEEDS = {
   open: ({ desk, booking, keys }) => openDoor(desk, booking, keys),
   slip: ({ desk, booking }) => desk.go("slip", booking.booking_id),
   approve: decide("approve", false), decline: decide("decline", true),
-  paid: money("paid"), refunded: money("refunded"), trust, reissue, change, cancel,
+  paid: money("paid"), refunded: money("refunded"), waive, trust, reissue, change, cancel,
 };
 
 function deedButton(deed, context) {
@@ -174,6 +174,16 @@ function money(what) {
       deed: () => post(context.booking, what, { note: said.input.value.trim().slice(0, 200) }),
     });
   };
+}
+
+function waive(context) {
+  const said = words("deed-words", t("desk.waive.why"), { must: true });
+  return asked(context, {
+    title: t("desk.deed.waive"), yes: t("desk.deed.waive"),
+    body: h("div", { class: "stack-s" }, h("p", {}, bookingWords(context.booking)),
+      h("p", {}, t("desk.waive.words", { yen: yen(context.booking.payment.outstanding_yen) })), said.node),
+    deed: () => post(context.booking, "waive", { note: said.input.value.trim() }),
+  });
 }
 
 function trust(context) {

@@ -15,6 +15,7 @@ export function deedsOf(booking, keys, now, may) {
   add(booking.payment.outstanding_yen > 0 && live, "booking.pay", "paid", "first");
   add(booking.payment.refund_due_yen > 0, "booking.pay", "refunded", "first");
   add(confirmed && !booking.keyed && !over, "booking.pay", "trust", "second");
+  add(live && booking.payment.outstanding_yen > 0, "booking.pay", "waive", "second");
   add(confirmed && booking.keyed && !over, "key.pin", "slip", "second");
   add(confirmed && booking.keyed && !over, "key.reissue", "reissue", "second");
   add(live && !over, "booking.change", "change", "second");

@@ -12,6 +12,7 @@ export const SECTIONS = Object.freeze([
   { name: "alarms", any: ["alarm.read"] },
   { name: "fleet", any: ["fleet.read"] },
   { name: "audit", any: ["audit.read", "action.read"] },
+  { name: "totals", any: ["report.read"] },
   { name: "effect", any: ["report.read"] },
   { name: "people", any: ["staff.read"] },
 ]);

@@ -120,7 +120,11 @@ export function ask({ title, body, yes, no = t("ui.back"), bad = false, act = as
 
 /** 1,200円; nothing to pay is said in words. */
 export function yen(amount) {
-  if (amount === 0) return t("ui.free_of_charge");
+  return amount === 0 ? t("ui.free_of_charge") : amountWords(amount);
+}
+
+/** 1,200円, or 0円. */
+export function amountWords(amount) {
   return t("ui.yen", { amount: String(amount).replace(/\B(?=(\d{3})+$)/g, ",") });
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from cloud import bookings, keylinks
+from cloud.booking import lifecycle, states
 from cloud.database import TownDatabase
 from cloud.keylinks import Claim
 from cloud.keyring.mail import Letter
@@ -80,8 +81,12 @@ class PostOffice:
 
     def secrets(self, to: str = CONTACT) -> list[str]:
         """The links' secrets in the letters to a person, oldest first."""
-        texts = [letter.text for letter in self.letters if letter.to == to]
-        return [_LINK.findall(text)[0] for text in texts]
+        found = [_LINK.findall(letter.text) for letter in self.letters if letter.to == to]
+        return [links[0] for links in found if links]
+
+    def subjects(self) -> list[str]:
+        """What each letter is about, oldest first."""
+        return [letter.subject for letter in self.letters]
 
 
 def steps(town: Town, post: PostOffice | None = None, fuse: Fuse | None = None) -> KeySteps:
@@ -131,6 +136,14 @@ def move(town: Town, booking_id: str, **values: Any) -> None:
             setattr(booking, name, value)
         booking.held_from, booking.held_to = booking.starts_at, booking.ends_at
         ask_for_keys(session, {booking_id}, town.clock())
+
+
+def decline(town: Town, booking_id: str, why: str) -> None:
+    """A booking that waited for a clerk, who says no."""
+    with town.service.database.write() as session:
+        booking = bookings.find(session, booking_id)
+        booking.status, booking.payment_method = states.PENDING, states.FREE
+        lifecycle.decline(session, booking, "clerk", town.clock(), why)
 
 
 def add_holder(town: Town, booking_id: str, name: str, contact: str = "") -> str:
