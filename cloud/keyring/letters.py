@@ -91,7 +91,7 @@ def grouped(digits: str) -> str:
 def _part(lang: str, why: str, told: Told, places: dict[str, str], reason: str) -> str:
     lines = [texts.text(code, lang, **places) for code in _FIRST.get(why, ("MAIL_KEY_BOOKING",))]
     if reason:
-        lines += ["", texts.text("MAIL_REASON", lang, reason=reason)]
+        lines += ["", texts.text("mail.reason", lang, reason=reason)]
     if told.link is not None:
         lines += [texts.text("MAIL_KEY_OPEN", lang), "", told.link]
     lines.append("")
