@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cloud.bookings import RandomBytes, new_id
-from cloud.models import Group, GroupEvidence, GroupMember
+from cloud.models import Account, Group, GroupEvidence, GroupMember
+from cloud.people.numbers import number_of
 from cloud.problems import Problem
 
 MAX_MEMBERS = 200
@@ -173,10 +174,11 @@ def as_dict(session: Session, group: Group, now: int) -> dict[str, Any]:
         .where(GroupEvidence.group_id == group.group_id)
         .order_by(GroupEvidence.checked_at.desc(), GroupEvidence.evidence_id)
     ).all()
-    members = session.scalars(
-        select(GroupMember.account_id)
+    members = session.execute(
+        select(GroupMember.account_id, Account.name, GroupMember.added_at)
+        .join(Account, Account.account_id == GroupMember.account_id)
         .where(GroupMember.group_id == group.group_id)
-        .order_by(GroupMember.account_id)
+        .order_by(GroupMember.added_at, GroupMember.account_id)
     ).all()
     return {
         "group_id": group.group_id,
@@ -186,7 +188,15 @@ def as_dict(session: Session, group: Group, now: int) -> dict[str, Any]:
         "may_be_invoiced": group.may_be_invoiced,
         "active": group.active,
         "version": group.version,
-        "members": list(members),
+        "members": [
+            {
+                "account_id": row.account_id,
+                "number": number_of(row.account_id),
+                "name": row.name,
+                "added_at": row.added_at,
+            }
+            for row in members
+        ],
         "evidence": [_evidence_line(row, now) for row in evidence],
     }
 

@@ -67,7 +67,7 @@ def ask_news(session: Session, booking: Booking, now: int) -> None:
 
 
 def ask(session: Session, booking: Booking, holder: Holder, why: str, now: int) -> bool:
-    """Asks for a letter with a new link; whether the holder can be written to."""
+    """Asks for a letter; whether the holder can be written to."""
     if not is_address(holder.contact):
         return False
     row = _row(session, booking.booking_id, holder.holder_id)

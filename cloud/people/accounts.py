@@ -28,6 +28,7 @@ from cloud.models import (
 from cloud.people import attempts, sessions
 from cloud.people.attempts import Attempt, RandomBytes
 from cloud.people.levels import NONE, Level, highest, reaches
+from cloud.people.numbers import number_of
 from cloud.people.providers import ProviderTable
 from cloud.people.relying_party import Verified
 from cloud.people.sessions import Owner
@@ -252,6 +253,7 @@ def me(session: Session, row: WebSession, table: ProviderTable, now: int) -> dic
     known = standing(session, account.account_id, now)
     return {
         "account_id": account.account_id,
+        "number": number_of(account.account_id),
         "name": account.name,
         "name_is_verified": bool(account.name_from),
         "level": known.level,

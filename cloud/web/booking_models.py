@@ -186,9 +186,9 @@ class NewEvidence(Request):
 
 
 class NewMember(Request):
-    """An account that may book for the group."""
+    """Who may book for the group, by the number on their account's page (or the account's id)."""
 
-    account_id: AccountId
+    number: str = Field(min_length=1, max_length=40)
 
 
 class ClosedDays(Request):

@@ -24,7 +24,8 @@ from starlette.concurrency import run_in_threadpool
 from cloud.booking import groups, lines, places
 from cloud.booking.policy import MAX_POLICY_BYTES, Policy
 from cloud.database import town_of
-from cloud.models import Account, ClosedDay, Facility, Group, Room
+from cloud.models import ClosedDay, Facility, Group, Room
+from cloud.people import numbers
 from cloud.people.actions import note
 from cloud.people.principals import Principal
 from cloud.problems import Problem
@@ -354,14 +355,13 @@ def _evidence(router: APIRouter, context: ApiContext) -> None:
     def add_member(
         asked: NewMember, group_id: str = _ID, who: Principal = changer
     ) -> dict[str, Any]:
-        """An account may book for it."""
+        """Somebody may book for it from now on."""
         now = service.clock()
         with service.database.write() as session:
             group = groups.find(session, group_id)
-            if session.get(Account, asked.account_id) is None:
-                raise Problem("INVALID", where="account_id")
-            groups.add_member(session, group, asked.account_id, now)
-            note(session, who, "group.member", group_id, {"added": asked.account_id}, now)
+            account_id = numbers.account_of(session, asked.number).account_id
+            groups.add_member(session, group, account_id, now)
+            note(session, who, "group.member", group_id, {"added": account_id}, now)
             return groups.as_dict(session, group, now)
 
     @router.delete("/groups/{group_id}/members/{account_id}", status_code=204)

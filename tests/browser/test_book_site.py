@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Playwright, expect
 
+from cloud.people.numbers import number_of
 from tests.browser import looks
 from tests.browser.book_town import TODAY, BookTown, at, book_town, furnish
 from tests.browser.chromium import DESKTOP_WIDTH, PHONE_WIDTH, Visitor, launch, welcome
@@ -212,6 +213,10 @@ async def test_group_pays_less_only_while_its_evidence_counts(hanako: Resident) 
     held = page.locator("li", has_text="みさき俳句会")
     await expect(held).to_contain_text("2027年1月4日（月）まで有効")
     await expect(page.locator("li", has_text="みさき子ども会")).to_contain_text("期限切れ")
+    told_at_the_counter = number_of(hanako.account_id)
+    await expect(page.locator("section", has_text="登録は施設の窓口")).to_contain_text(
+        told_at_the_counter
+    )
 
 
 async def test_paying_online_keeps_the_room_and_leads_to_the_payment_service(

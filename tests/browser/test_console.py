@@ -308,6 +308,29 @@ async def test_a_fee_is_waived_with_a_reason_and_the_months_totals_say_so(
     await expect(page.locator("main .empty")).to_have_text("この月の利用はありません。")
 
 
+async def test_a_member_of_a_group_is_added_by_the_number_that_they_tell(
+    town: DeskTown, person: Visitor
+) -> None:
+    town.a_day()
+    page = await join(person, town, "館長 一郎", Grant("manager"))
+    await go(page, town, "groups")
+    card = page.get_by_role("article").filter(has_text="みさき書道会")
+    await card.get_by_role("button", name="人を加える").click()
+    dialog = page.locator("dialog")
+    await dialog.get_by_label("利用者番号").fill("zz99-zz99-zz")
+    await dialog.get_by_role("button", name="保存").click()
+    await expect(dialog).to_contain_text("見つかりません")
+    await dialog.get_by_label("利用者番号").fill("A1")
+    await dialog.get_by_role("button", name="保存").click()
+    row = card.get_by_role("row").filter(has_text="試験")
+    await expect(row).to_contain_text("a1")
+    await looks.axe(page, "ja")
+    await row.get_by_role("button", name="外す").click()
+    await dialog.get_by_role("button", name="外す").click()
+    await expect(row).to_have_count(0)
+    assert actions(town).count("group.member") == 2
+
+
 async def test_a_manager_invites_a_clerk_of_one_house_who_sees_that_house_alone(
     town: DeskTown, person: Visitor, plain_browser: Browser
 ) -> None:

@@ -21,7 +21,7 @@ shell = await startPage({
     replace(main, h("div", { class: "stack-l" },
       h("h1", { class: "page-title" }, t("book.account")), told,
       h("div", { class: "pair" }, h("div", { class: "stack-l" }, h("section", { class: "card card-first stack", "aria-labelledby": "who" }, h("h2", { id: "who" }, me().name || t("book.nameless")), known(), naming()),
-      section("groups", t("book.groups"), h("p", { class: "soft" }, t("book.groups_text")), list(groups.map(group), t("book.groups_none")))),
+      section("groups", t("book.groups"), h("p", { class: "soft" }, t("book.groups_text", { number: me().number })), list(groups.map(group), t("book.groups_none")))),
       h("div", { class: "stack-l" }, section("ways-in", t("book.ways_in"), list(me().links.map(wayIn)), moreWays()),
       section("devices", t("book.devices"), list(sessions.map(device)), signOut()),
       section("delete", t("book.delete_title"), h("p", {}, t("book.delete_text")), deleting())))));
@@ -39,6 +39,7 @@ function list(items, empty = null) {
 
 function known() {
   return facts([
+    [t("book.number"), h("span", { class: "mono" }, me().number)],
     [t("book.level"), t(`book.level_${me().level}`)],
     [t("book.fact_resident"), me().resident === null ? null : t(me().resident ? "ui.yes" : "ui.no")],
     [t("book.fact_adult"), me().adult === null ? null : t(me().adult ? "ui.yes" : "ui.no")],

@@ -116,7 +116,7 @@ export function bookingBody(held, form) {
 export function person(row) {
   const way = (each, rest) => named(each.name, each.provider, { provider: each.provider, ...rest });
   return {
-    name: row.name, nameIsVerified: row.name_is_verified, level: row.level, resident: row.resident, adult: row.adult,
+    number: row.number, name: row.name, nameIsVerified: row.name_is_verified, level: row.level, resident: row.resident, adult: row.adult,
     verified: row.verified.map((each) => way(each, { verifiedAt: each.verified_at, expiresAt: each.expires_at, expired: each.expired })),
     links: row.links.map((each) => way(each, { lastUsedAt: each.last_used_at })),
   };

@@ -49,7 +49,13 @@ function card(group, mayChange, load) {
           : !each.counts_now ? badge("bad", t("desk.groups.over")) : each.expires_at < soon ? badge("warn", t("desk.groups.soon")) : badge("good", t("desk.groups.counts"))),
       ]),
     }),
+    table({
+      caption: t("desk.groups.members"), columns: [t("desk.groups.members"), t("desk.groups.number"), t("desk.deeds")], empty: t("desk.groups.no_members"),
+      rows: group.members.map((each) => [each.name || t("desk.nameless"), h("span", { class: "mono" }, each.number),
+        mayChange && h("button", { class: "button button-quiet", type: "button", "aria-label": `${t("desk.groups.remove_member")}: ${each.name || each.number}`, onclick: () => removeMember(group, each, load) }, t("desk.groups.remove_member"))]),
+    }),
     mayChange && h("div", { class: "row" },
+      h("button", { class: "button button-second", type: "button", onclick: () => addMember(group, load) }, t("desk.groups.add_member")),
       h("button", { class: "button button-second", type: "button", onclick: () => addEvidence(group, load) }, t("desk.groups.add_evidence")),
       h("button", { class: "button button-quiet", type: "button", onclick: () => setActive(group, load) }, t(group.active ? "desk.groups.suspend" : "desk.groups.restore"))));
 }
@@ -88,6 +94,26 @@ async function addEvidence(group, load) {
       kind: kind.value.trim(), shown: shown.value.trim(), reduction_percent: percent.value === "" ? null : Number(percent.value),
       expires_at: dayStart(addDays(until.value || dayKey(now()), 1)),
     }),
+  });
+  if (done) await load();
+}
+
+/** By the number on the resident's own account page: nobody is looked for by name. */
+async function addMember(group, load) {
+  const number = h("input", { class: "input", maxlength: "40", autocomplete: "off", autocapitalize: "none", spellcheck: "false" });
+  const done = await ask({
+    title: t("desk.groups.add_member"), yes: t("ui.save"),
+    body: h("div", { class: "stack-s" }, h("p", {}, group.name), field({ id: "member-number", label: t("desk.groups.number"), hint: t("desk.groups.number_hint"), must: true }, number)),
+    act: () => call("POST", `/v1/staff/groups/${group.group_id}/members`, { number: number.value.trim() }),
+  });
+  if (done) await load();
+}
+
+async function removeMember(group, member, load) {
+  const done = await ask({
+    title: t("desk.groups.remove_member"), yes: t("desk.groups.remove_member"), bad: true,
+    body: h("p", {}, `${group.name}: ${member.name || member.number}`),
+    act: async () => (await call("DELETE", `/v1/staff/groups/${group.group_id}/members/${member.account_id}`)) ?? true,
   });
   if (done) await load();
 }

@@ -361,9 +361,10 @@ async def test_groups_evidence_and_members(sites: Sites) -> None:
         "staff:c",
         True,
     )
-    stranger = await clerk.post(f"{path}/members", {"account_id": "nobody"})
-    member = await clerk.post(f"{path}/members", {"account_id": "a"})
-    assert (stranger.status_code, member.json()["members"]) == (422, ["a"])
+    stranger = await clerk.post(f"{path}/members", {"number": "nobody"})
+    member = await clerk.post(f"{path}/members", {"number": " A "})
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "UNKNOWN_NUMBER")
+    assert [each["account_id"] for each in member.json()["members"]] == ["a"]
     mine = (await a.get("/v1/my/groups")).json()
     assert [(g["name"], g["evidence_until"]) for g in mine] == [("点訳の会", at(24 * 300))]
     quoted = (await a.post("/v1/quote", wish(group_id=group["group_id"]))).json()
