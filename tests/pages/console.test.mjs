@@ -11,6 +11,7 @@ import { poll, waitMs } from "../../cloud/pages/console/poll.js";
 import { firstSection, may, maySomewhere, sectionsOf } from "../../cloud/pages/console/rights.js";
 import { parseRoute, routeTo } from "../../cloud/pages/console/routes.js";
 import * as today from "../../cloud/pages/console/today_state.js";
+import { isMonth, monthOf, sumOf, unpaidOf } from "../../cloud/pages/console/totals_state.js";
 import { credentialJson, fromBase64url, requestOptions, toBase64url } from "../../cloud/pages/console/webauthn_json.js";
 import { tableOf } from "./words.mjs";
 
@@ -99,13 +100,22 @@ test("the strip of a day holds every use, and filters hide without changing", ()
 test("deeds fit the booking and the person", () => {
   const booking = { status: "confirmed", starts_at: NOW, ends_at: NOW + 3600, keyed: true, payment: { outstanding_yen: 800, refund_due_yen: 0 } };
   const names = (more, allowed = () => true) => deedsOf({ ...booking, ...more }, null, NOW, allowed).map((each) => each.name);
-  assert.deepEqual(names({}), ["open", "paid", "slip", "reissue", "change", "cancel"]);
+  assert.deepEqual(names({}), ["open", "paid", "waive", "slip", "reissue", "change", "cancel"]);
   assert.deepEqual(names({ starts_at: NOW + 7200, ends_at: NOW + 9000 }).includes("open"), false);
-  assert.deepEqual(names({ status: "pending", keyed: false }), ["approve", "decline", "paid", "change", "cancel"]);
+  assert.deepEqual(names({ status: "pending", keyed: false }), ["approve", "decline", "paid", "waive", "change", "cancel"]);
   assert.deepEqual(names({ status: "cancelled", keyed: false, payment: { outstanding_yen: 0, refund_due_yen: 800 } }), ["refunded"]);
   assert.deepEqual(names({}, (action) => action === "key.pin"), ["slip"]);
-  assert.deepEqual(names({ ends_at: NOW }), ["paid"]);
+  assert.deepEqual(names({ ends_at: NOW }), ["paid", "waive"]);
   for (const name of names({})) assert.ok(tableOf("ja")[`desk.deed.${name}`]);
+});
+
+test("a month's houses add up to the line below them", () => {
+  const east = { facility_id: "east", month: "2026-12", uses: 2, fee_yen: 800, counter_yen: 300, invoice_yen: 0, pending_yen: 100 };
+  const main = { ...east, facility_id: "main", uses: 5, fee_yen: 1200, counter_yen: 0 };
+  assert.deepEqual(sumOf([east, main]), { uses: 7, fee_yen: 2000, counter_yen: 300, invoice_yen: 0, pending_yen: 200 });
+  assert.deepEqual([unpaidOf(east), unpaidOf(main), unpaidOf(sumOf([east, main]))], [400, 100, 500]);
+  for (const month of [monthOf("2026-12-05"), "2027-01", "2099-10"]) assert.ok(isMonth(month), month);
+  for (const text of ["", "2026-13", "2026-00", "2026-1", "12/2026", "1999-12", "2026-12-05"]) assert.ok(!isMonth(text), text);
 });
 
 test("a withdrawn key is told as known only when the lock knows", () => {
