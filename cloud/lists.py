@@ -34,6 +34,7 @@ from protocol.statuslist import HOUR_S, MAX_ENTRIES, MAX_MIN_IAT_ROWS, StatusHea
 
 KEPT_AFTER_EXPIRY_S = 7 * 86_400
 KEPT_VERSIONS = 8
+FOR_COLLECTED = 2  # 1 / so much of a list stays free for keys that somebody may hold
 EVERY_AUDIENCE = ""
 NO_ROOM = 0  # no version: a list was made, and had no room for it
 
@@ -226,8 +227,9 @@ def _withdrawn(session: Session, lock_id: str, kept_from_hour: int, now: int) ->
     """What a lock's list names: tokens of residents and staff, and numbers for the keypad.
 
     Where a list cannot hold all of them, those published before come first, for a lock takes no
-    list that drops one; then those that were collected: of the others nobody ever had the proof
-    key. What a row of min_iat withdraws needs no entry."""
+    list that drops one; then those that were collected. Of the others nobody ever had the proof
+    key: they fill a part of the list and no more, or a calendar that is cancelled as a whole would
+    leave a lost phone no entry for months. What a row of min_iat withdraws needs no entry."""
     spared = _Spared(session, lock_id)
     found = [
         *_withdrawn_credentials(session, lock_id, kept_from_hour, spared),
@@ -238,11 +240,13 @@ def _withdrawn(session: Session, lock_id: str, kept_from_hour: int, now: int) ->
     found.sort(
         key=lambda row: (not spared.is_published(row.name, row.expires_at), not row.was_told)
     )
-    if any(row.was_told for row in found[MAX_ENTRIES:]):
+    wanted = sum(row.was_told or spared.is_published(row.name, row.expires_at) for row in found)
+    room = min(MAX_ENTRIES, max(wanted, MAX_ENTRIES // FOR_COLLECTED))
+    if wanted > room:
         raise_alarm(session, "STATUS_LIST_FULL", lock_id, "withdraw older keys in one step", now)
-    for row in found[MAX_ENTRIES:]:
+    for row in found[room:]:
         row.note_listed(NO_ROOM)
-    return found[:MAX_ENTRIES]
+    return found[:room]
 
 
 def _withdrawn_credentials(

@@ -133,13 +133,8 @@ def test_lock_made_anew_that_holds_nothing_gets_the_whole(town: Town) -> None:
     assert (due.version, due.delta, len(due.entries)) == (2, None, 2 * ENTRY_BYTES)
 
 
-def test_full_list_never_drops_an_entry_that_a_lock_may_hold(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 4)
-    town.take(days(0, "CONFIRMED", 8))
-    first = withdraw(town, 4)
-    acknowledge(town, 1)
+def collect_all(town: Town) -> None:
+    """Somebody has each of the keys."""
     with town.service.database.write() as session:
         for row in session.query(Credential).filter_by(lock_id=LOCK, revoked_at=None):
             name = row.cti.hex()[:8].encode()
@@ -152,6 +147,33 @@ def test_full_list_never_drops_an_entry_that_a_lock_may_hold(
                     claimed_at=1,
                 )
             )
+
+
+def test_keys_that_nobody_collected_leave_half_of_a_list_to_those_that_somebody_has(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 6)
+    town.take(days(0, "CONFIRMED", 9))
+    withdraw(town, 5)
+    assert newest(town)[1].header.count == 3
+    acknowledge(town, 1)
+    collect_all(town)
+    held = withdraw(town, 3)
+    _, listed, _ = newest(town)
+    assert listed.header.count == 6
+    assert all(listed.lists(cti) for cti in held)
+    with town.service.database.read() as session:
+        assert reports.alarm_lines(session, 9) == []
+
+
+def test_full_list_never_drops_an_entry_that_a_lock_may_hold(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 4)
+    town.take(days(0, "CONFIRMED", 8))
+    collect_all(town)
+    first = withdraw(town, 4)
+    acknowledge(town, 1)
     withdraw(town, 4)
     _, listed, _ = newest(town)
     assert all(listed.lists(cti) for cti in first)
@@ -164,6 +186,7 @@ def test_lock_made_anew_is_bound_by_no_list_of_before(
 ) -> None:
     monkeypatch.setattr("cloud.lists.MAX_ENTRIES", 4)
     town.take(days(0, "CONFIRMED", 8))
+    collect_all(town)
     withdraw(town, 4)
     acknowledge(town, 1)
     withdraw(town, 4)

@@ -138,7 +138,8 @@ class Door:
         rows = {name: row(LOCK_ID, each, LOCK_ID) for name, each in made.items()}
         good = made["good"]
         key = next(iter(good.proof_keys.values()))
-        rows["broken_key"] = {**rows["good"], "proof_key": to_base64url(key[:31] + b"\x00")}
+        other_key = key[:31] + bytes([key[31] ^ 1])
+        rows["broken_key"] = {**rows["good"], "proof_key": to_base64url(other_key)}
         start = town.now
         elsewhere = town.keys.credential(other, start - 60, start + HOUR_S, ALL)
         rows["elsewhere"] = row(OTHER_LOCK, elsewhere, OTHER_LOCK)
