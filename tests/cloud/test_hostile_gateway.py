@@ -287,7 +287,10 @@ def test_seals_and_parcels_that_are_forged_are_noticed_and_not_kept(office: Offi
     foreign.record(audit.LOCK_OPERATION, audit.OPERATION_UNLOCK)
     raw, seal = foreign.parcel(office.town.service.vault.public_keys, foreign.records)
     office.hear("gw-1", event.model_copy(update={"seal": bytes(16)}))
-    office.hear("gw-1", event.model_copy(update={"parcel": event.parcel[:-1] + b"x"}))
+    office.hear(
+        "gw-1",
+        event.model_copy(update={"parcel": event.parcel[:-1] + bytes([event.parcel[-1] ^ 1])}),
+    )
     office.hear("gw-1", AuditEvent(id="x", lock=LOCK, parcel=raw, seal=seal))
     office.hear("gw-1", event.model_copy(update={"parcel": b"rubbish"}))
     assert office.stored() == before

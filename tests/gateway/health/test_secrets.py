@@ -204,8 +204,8 @@ async def faults(town: Town, key: Credential) -> None:
     await town.say(LOCK_A, unknown)
     forged = status_document(LOCK_A, 9, entries=status_entries(2))
     put = StatusPut(
-        id="forged", document=forged[:-1] + b"\0", version=9, entries=status_entries(2),
-        expires_at=SOON,
+        id="forged", document=forged[:-1] + bytes([forged[-1] ^ 1]), version=9,
+        entries=status_entries(2), expires_at=SOON,
     )  # fmt: skip
     await town.say(LOCK_A, put)
     async with asyncio.timeout(BOUND_S):
