@@ -7,10 +7,9 @@ many others are in or out of range, and however urgent; the wait after failures 
 early when the lock is seen.
 
 Urgency is a head start in seconds, not a class of its own: what is urgent overtakes, and what is
-not still moves up. A lock is in good standing until a visit shows otherwise, and again when its
-last visit was finished within `quick_s`. Any other (out of reach, silent, slow, cut short) is a
-suspect: nobody knows how long it will hold a link, so it gets a lane of its own. After a start
-nobody is known; were the unknown suspects, sound locks would wait behind every bad one's visit.
+not still moves up. A lock is in good standing when its last visit was finished within `quick_s`.
+Any other (never visited yet, out of reach, silent, slow, cut short) is a suspect: nobody knows how
+long it will hold a link, so it gets a lane of its own.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Turn:
     due_at: float
     failures: int = 0
     in_reach: bool = False  # the last failure was no matter of radio
-    is_suspect: bool = False
+    is_suspect: bool = True
     urgency: Urgency = Urgency.ROUTINE
     tried_at: float = float("-inf")
     seen_at: float = float("-inf")

@@ -7,12 +7,11 @@ housekeeping elsewhere gives up its link when none is free.
 
 Housekeeping shares the rest so that no lock starves another. Locks in good standing (scheduler.py)
 may use every link, but a visit that outstays `quick_s` gives way when another of them waits.
-Suspects (dead, jammed, slow, hostile) leave one link free while nobody waits; while a lock in good
-standing waits they have one link at the most and half of its time. So, with two links or more and
-hang_up_s for a link to go down, a lock in good standing waits no longer than one suspect's visit
-and (its peers + 1) * (quick_s + hang_up_s) / (max_links - 1), whatever the others do; a lock that
-no visit has shown to be a suspect yet counts as a peer. The suspects' own lane never closes for
-good, so none of them is given up either.
+Suspects (dead, jammed, slow, hostile, or not known yet) leave one link free while nobody waits;
+while a lock in good standing waits they have one link at the most and half of its time. So, with
+two links or more and hang_up_s for a link to go down, a lock in good standing waits no longer than
+one suspect's visit and (its peers + 1) * (quick_s + hang_up_s) / (max_links - 1), whatever the
+others do. The suspects' own lane never closes for good, so none of them is given up either.
 Invariant: at most `max_links` links are not DOWN.
 """
 
