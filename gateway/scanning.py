@@ -4,7 +4,8 @@ Decides when to scan: always, except while somebody connects (BlueZ may refuse o
 connection during discovery). Survives the adapter and the Bluetooth service going away and coming
 back: each scan is short, so that a dead bus shows, and a failed one is tried again, more slowly
 each time, but so that a stick that is plugged in again is found within RETRY_MAX_S. Time in which
-nobody may scan does not count against a lock that is looked for.
+nobody may scan does not count against a lock that is looked for. Waits are bounded by
+asyncio.timeout, never by wait_for: before Python 3.12 that forgets a cancellation.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Scanning:
                     await self._until(paused=False)
                     began_at = loop.time()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._something_new(), left_s)
+                        async with asyncio.timeout(left_s):
+                            await self._something_new()
                     left_s -= loop.time() - began_at
                 return device
         except TimeoutError:
@@ -122,7 +124,8 @@ class Scanning:
         self._news.set()
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), STOP_WITHIN_S)
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await self._stopped.wait()
             yield
         finally:
             self._pauses -= 1
@@ -133,15 +136,18 @@ class Scanning:
             return
         self._stopped.clear()
         scanner = BleakScanner(self._on_advertisement, service_uuids=[gatt.SERVICE_UUID])
-        await asyncio.wait_for(scanner.start(), START_WITHIN_S)
+        async with asyncio.timeout(START_WITHIN_S):
+            await scanner.start()
         self._works()
         self._on_listening(True)
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._until(paused=True), SCAN_FOR_S)
+                async with asyncio.timeout(SCAN_FOR_S):
+                    await self._until(paused=True)
         finally:
             self._on_listening(False)
-            await asyncio.wait_for(scanner.stop(), STOP_WITHIN_S)
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await scanner.stop()
 
     async def _until(self, paused: bool) -> None:
         while (self._pauses > 0) != paused:

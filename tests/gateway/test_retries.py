@@ -24,6 +24,7 @@ from gateway import links as links_module
 from gateway.links import BleakLinks
 from gateway.machine import values as v
 from gateway.radiofaults import TRIES, Fault, classify
+from gateway.scanning import Scanning
 from protocol import gatt
 from tests.gateway.fakelock import LOCK_A, LOCK_B
 
@@ -328,3 +329,38 @@ async def test_the_radios_own_trouble_is_not_put_down_to_a_lock(monkeypatch) -> 
         links._scanning.fault = Fault.NO_ADAPTER
         links.connect(LOCK_A, urgent=False)
         assert (await ear.until("down", 2))[2] == v.NO_RADIO
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_a_link_given_up_in_the_moment_of_an_answer_is_given_up(ticks: int) -> None:
+    """A resident waits for it; a cancellation that comes with the answer must not be forgotten."""
+    answered = asyncio.get_running_loop().create_future()
+
+    class Client:
+        async def write_gatt_char(self, *_args: Any, **_more: Any) -> None:
+            await answered
+
+    link = links_module._Link(LOCK_A, urgent=False)
+    link.outgoing.put_nowait(b"x")
+    links = BleakLinks(SimpleNamespace(sighted=lambda lock: None), lambda: 0.5)
+    writing = asyncio.create_task(links._write(link, Client(), None))
+    await asyncio.sleep(0.01)
+    answered.set_result(None)
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    writing.cancel()
+    ended, _ = await asyncio.wait({writing}, timeout=1.0)
+    assert ended
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_a_search_given_up_in_the_moment_of_a_sighting_is_given_up(ticks: int) -> None:
+    scanning = Scanning(lambda lock: None, lambda: 0.5)
+    finding = asyncio.create_task(scanning.find(LOCK_A, 30.0))
+    await asyncio.sleep(0.01)
+    scanning._news.set()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    finding.cancel()
+    ended, _ = await asyncio.wait({finding}, timeout=1.0)
+    assert ended and finding.cancelled()
