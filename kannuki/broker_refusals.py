@@ -172,7 +172,7 @@ def explain(error: BaseException) -> Refusal:
 
 
 def _of_tls(error: ssl.SSLError) -> Refusal:
-    reason = error.reason or ""
+    reason = "UNEXPECTED_EOF" if isinstance(error, ssl.SSLEOFError) else error.reason or ""
     for name, refusal in _OURS.items():
         if name in reason:
             return refusal
