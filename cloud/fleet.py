@@ -105,7 +105,7 @@ def _is_old_news(session: Session, report: LockReport, state: LockState) -> bool
 
     Of one and the same gateway the last word counts: its clock may have been set back.
     """
-    if state.gateway is None or state.gateway == report.gateway_id:
+    if None in (state.gateway, report.gateway_id) or state.gateway == report.gateway_id:
         return False
     return state.seen_at < report.seen_at and carrier(session, report.lock_id) == report.gateway_id
 

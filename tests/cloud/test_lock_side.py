@@ -167,6 +167,17 @@ def test_what_another_gateway_saw_earlier_is_no_news_while_the_lock_is_reached(t
     assert bolt(town) == "locked"
 
 
+def test_a_lock_that_an_older_gateway_told_of_is_out_of_reach_when_the_new_one_says_so(
+    town: Town,
+) -> None:
+    town.hang(0)
+    gateway(town, "gw-1")
+    report(town, by=None)
+    assert line(town)["contact"] == "now"
+    report(town, "gw-1", reachable=False, seen_at=0)  # it never reached the lock since its start
+    assert line(town)["contact"] == "earlier"
+
+
 # --- tokens ahead ---
 
 
