@@ -165,7 +165,7 @@ def _first_letter(session: Session, booking: Booking, holder: Holder) -> str | N
 
 
 def _why(session: Session, booking: Booking, row: KeyDelivery) -> str | None:
-    """What there is to write to a holder now; None: nothing."""
+    """What there is to write to a holder now; None: nothing. Notes a letter that had arrived."""
     if row.state == WAITING and row.why in WITH_LINK:
         if _arrived(session, row):
             row.told, row.telling = row.telling or _news(booking), None

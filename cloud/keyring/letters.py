@@ -17,6 +17,7 @@ from cloud.bookings import span_text
 from cloud.credentials import epoch_for
 from cloud.keyring import delivery, pins
 from cloud.keyring.delivery import DueLetter
+from cloud.keyring.entitlement import keyed
 from cloud.keyring.mail import Letter
 from cloud.keyring.pins import ShownPin
 from cloud.models import Booking, Lock
@@ -25,7 +26,6 @@ from kannuki import texts
 
 _ID_BYTES = 12
 _RULE = "\n" + "-" * 40 + "\n"
-
 
 # By why it is written (cloud/keyring/delivery.py): the text of the subject and what is said first.
 _SUBJECTS = {
@@ -66,15 +66,17 @@ def compose(
         "when": span_text(booking.starts_at, booking.ends_at),
     }
     reason = booking.decision_note if due.why == delivery.DECLINED_LETTER else ""
-    parts = [_part(lang, due.why, told, places, reason or "") for lang in texts.LANGUAGES]
+    parts = [_part(lang, due.why, told, places, reason) for lang in texts.LANGUAGES]
     subject = texts.text(_SUBJECTS.get(due.why, "MAIL_KEY_SUBJECT"), "ja", **places)
     mail_id = random_bytes(_ID_BYTES).hex()
     return Letter(mail_id, due.holder.contact, subject, _RULE.join(parts), now)
 
 
 def pin_for(session: Session, service: TownService, due: DueLetter) -> ShownPin | None:
-    """The holder's number, if the door takes one."""
+    """The holder's number, while the booking has a key, if the door takes one."""
     booking = session.get_one(Booking, due.booking_id)
+    if not keyed(booking):
+        return None
     lock = session.scalar(select(Lock).where(Lock.room_id == booking.room_id))
     if lock is None:
         return None

@@ -113,14 +113,10 @@ class KeySteps:
         return touched
 
     def _letter(self, session: Session, due: DueLetter) -> Letter:
-        has_pin = self.service.mail_pins and due.why not in (
-            delivery.CANCELLED_LETTER,
-            delivery.DECLINED_LETTER,
-        )
         told = letters.Told(
             town=self.town_name,
             link=self.service.key_link(due.secret) if due.secret is not None else None,
-            pin=letters.pin_for(session, self.service, due) if has_pin else None,
+            pin=letters.pin_for(session, self.service, due) if self.service.mail_pins else None,
         )
         return letters.compose(session, due, told, self.service.random_bytes, self.service.clock())
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from cloud.bookings import find
 from cloud.keyring import delivery
 from cloud.keyring.mail import MailFailed, MailRefused
 from cloud.keyring.outbox import ask_for_keys
-from cloud.models import KeyDelivery
+from cloud.keyring.worker import KeySteps
+from cloud.models import IssuedPin, KeyDelivery
 from tests.cloud.keys.support import (
     CONTACT,
     Fuse,
@@ -23,12 +27,14 @@ from tests.cloud.keys.support import (
     link,
     move,
     steps,
+    with_mail,
 )
 from tests.cloud.support import START, Town
 from tests.cloud.test_keys import Phone
 
 HOUR_S = 3600
 KEY, CHANGED, CANCELLED = "鍵です", "変わりました", "取り消されました"
+NUMBER = re.compile(r"\b\d{3}-\d{3}-\d{4}\b")
 ON_BOTH_DATABASES = True
 
 
@@ -97,6 +103,18 @@ def test_a_cancelled_booking_is_told_to_each_holder_once(town: Town) -> None:
     assert "https://" not in post.letters[-1].text
     cancel(town, booking_id)
     assert told(town, post) == []
+
+
+def test_a_letter_of_the_end_tells_no_number_and_allots_none(town: Town) -> None:
+    post, booking_id = PostOffice(), book(town)
+    office = KeySteps(replace(with_mail(town.service), mail_pins=True), "みさき市", post)
+    office.drain()
+    assert NUMBER.search(post.letters[0].text)
+    cancel(town, booking_id)
+    office.drain()
+    assert CANCELLED in post.letters[1].subject and not NUMBER.search(post.letters[1].text)
+    with town.service.database.read() as session:
+        assert session.query(IssuedPin).filter_by(revoked_at=None).count() == 0
 
 
 def test_who_was_told_of_nothing_hears_of_no_end(town: Town) -> None:
