@@ -157,8 +157,6 @@ class App:
             self._monitor.machine_rests(self._now().at)
             rest_s = min(wait_s, self._monitor.rest_at_most_s)
             try:
-                # Not wait_for: before Python 3.12 it forgets a cancellation that comes with an
-                # input, and a gateway that is told to stop would go on.
                 async with asyncio.timeout(rest_s):
                     take = await self._inputs.get()
             except TimeoutError:

@@ -246,8 +246,6 @@ class BleakLinks:
     async def _write(self, link: _Link, client: BleakClient, rx: BleakGATTCharacteristic) -> None:
         while True:
             fragment = await link.outgoing.get()
-            # Not wait_for: before Python 3.12 it forgets a cancellation that comes with the answer,
-            # and a lock that a resident waits for would be held until it is overdue.
             async with asyncio.timeout(WRITE_WITHIN_S):
                 await client.write_gatt_char(rx, fragment, response=True)
 

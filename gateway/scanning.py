@@ -4,8 +4,7 @@ Decides when to scan: always, except while somebody connects (BlueZ may refuse o
 connection during discovery). Survives the adapter and the Bluetooth service going away and coming
 back: each scan is short, so that a dead bus shows, and a failed one is tried again, more slowly
 each time, but so that a stick that is plugged in again is found within RETRY_MAX_S. Time in which
-nobody may scan does not count against a lock that is looked for. Waits are bounded by
-asyncio.timeout, never by wait_for: before Python 3.12 that forgets a cancellation.
+nobody may scan does not count against a lock that is looked for.
 """
 
 from __future__ import annotations

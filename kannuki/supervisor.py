@@ -152,7 +152,8 @@ class Child:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), self.spec.stop_within_s)
+            async with asyncio.timeout(self.spec.stop_within_s):
+                await process.wait()
         except TimeoutError:
             log.warning("%s did not stop in time; killed", self.spec.name)
             process.kill()

@@ -300,7 +300,8 @@ class _BareLink:
     async def ask(self, message: bytes) -> bytes:
         for fragment in frames.fragment(message, 182):
             await self._client.write_gatt_char(gatt.RX_UUID, fragment, response=True)
-        return await asyncio.wait_for(self._messages.get(), ANSWER_WITHIN_S)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await self._messages.get()
 
 
 @contextmanager
@@ -372,7 +373,8 @@ class Town:
         waiting = self._answers[name] = asyncio.get_running_loop().create_future()
         began = time.perf_counter()
         await self._say(lock_id, command)
-        result, at = await asyncio.wait_for(waiting, ANSWER_WITHIN_S + 10)
+        async with asyncio.timeout(ANSWER_WITHIN_S + 10):
+            result, at = await waiting
         return result, began, at
 
     async def _say(self, device: str, command: Message) -> None:

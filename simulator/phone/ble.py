@@ -88,7 +88,8 @@ class LockLink:
     async def receive(self, within_s: float = ANSWER_WITHIN_S) -> bytes:
         """The lock's next whole message. Raises RadioError."""
         try:
-            message = await asyncio.wait_for(self._inbox.get(), within_s)
+            async with asyncio.timeout(within_s):
+                message = await self._inbox.get()
         except TimeoutError as error:
             raise RadioError("TIMEOUT", "the lock did not answer") from error
         if message is None:

@@ -81,7 +81,8 @@ async def run(hci: str, address: str) -> int:
     """Serve until the air or the bus ends (1) or a signal asks to stop (0)."""
     transport, bus = await _open_air(hci), await _open_bus()
     device = Device.with_hci("hci0", Address(address), transport.source, transport.sink)
-    await asyncio.wait_for(device.power_on(), START_TIMEOUT_S)
+    async with asyncio.timeout(START_TIMEOUT_S):
+        await device.power_on()
     bluez = Bluez(device, bus, address)
     await _watch_clients(bus)
     await bus.request_name("org.bluez")

@@ -239,7 +239,8 @@ class Bluez:
 
     async def _make_link(self, path: str) -> None:
         try:
-            connection = await asyncio.wait_for(self._reach(path), CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                connection = await self._reach(path)
         except TimeoutError:
             raise BluezError("Failed", "br-connection-page-timeout") from None
         except BaseBumbleError as error:

@@ -114,7 +114,8 @@ class Boards:
         why = "connection closed"
         chip: Chip | None = None
         try:
-            name = await asyncio.wait_for(_read_hello(reader), HELLO_TIMEOUT_S)
+            async with asyncio.timeout(HELLO_TIMEOUT_S):
+                name = await _read_hello(reader)
             chip = self._seat(name, writer)
             await chip.serve(reader)
         except (Garbage, TimeoutError) as error:

@@ -104,7 +104,8 @@ class Peripheral:
         self.device.on("connection", self._connected)
 
     async def power_on(self) -> None:
-        await asyncio.wait_for(self.device.power_on(), HCI_TIMEOUT_S)
+        async with asyncio.timeout(HCI_TIMEOUT_S):
+            await self.device.power_on()
 
     def close(self) -> None:
         """Power is cut: links are lost, nobody is told by us."""
@@ -139,7 +140,8 @@ class Peripheral:
         await self.device.stop_advertising()
 
     async def disconnect(self, handle: int) -> None:
-        await asyncio.wait_for(self._link(handle).disconnect(), HCI_TIMEOUT_S)
+        async with asyncio.timeout(HCI_TIMEOUT_S):
+            await self._link(handle).disconnect()
 
     def _link(self, handle: int) -> Connection:
         if handle not in self.links:
@@ -266,7 +268,8 @@ class Peripheral:
         answer = self._answers[token] = asyncio.get_running_loop().create_future()
         self._emit(op, struct.pack(">HHH", token, bearer.handle, handle))
         try:
-            return await asyncio.wait_for(answer, CHIP_ANSWER_TIMEOUT_S)
+            async with asyncio.timeout(CHIP_ANSWER_TIMEOUT_S):
+                return await answer
         except TimeoutError:
             return int(att.ErrorCode.UNLIKELY_ERROR)
         finally:

@@ -203,7 +203,8 @@ class Control:
     async def _follow(self, response: web.StreamResponse, queue: Any, sent: int) -> None:
         while True:
             try:
-                each = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    each = await queue.get()
             except TimeoutError:
                 await response.write(b": still here\n\n")
                 continue

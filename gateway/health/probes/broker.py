@@ -71,8 +71,8 @@ async def check(target: Target, signs_in: bool = True) -> Finding:
 async def _resolve(target: Target) -> str:
     loop = asyncio.get_running_loop()
     try:
-        looking = loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        found = await asyncio.wait_for(looking, WITHIN_S)
+        async with asyncio.timeout(WITHIN_S):
+            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError) as error:
         text = f"nobody here knows where '{target.host}' is"
         raise _Told("BROKER_NAME_UNKNOWN", text, f"check the name and the DNS; {CABLE}") from error
@@ -107,7 +107,8 @@ async def _greet(target: Target, context: ssl.SSLContext) -> None:
                 target.host, target.port, ssl=context, server_hostname=target.host
             )
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reader.read(1), ALERT_WITHIN_S)
+            async with asyncio.timeout(ALERT_WITHIN_S):
+                await reader.read(1)
     except ssl.SSLCertVerificationError as error:
         raise _their_certificate(target, error) from error
     except ssl.SSLError as error:
@@ -181,4 +182,5 @@ async def _enter(target: Target) -> None:
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with contextlib.suppress(OSError, TimeoutError):
-        await asyncio.wait_for(writer.wait_closed(), 1.0)
+        async with asyncio.timeout(1.0):
+            await writer.wait_closed()

@@ -80,13 +80,15 @@ async def listen(wanted: Iterable[str], for_s: float) -> tuple[Finding, Heard]:
 
 async def _listen(scanner: BleakScanner, heard: Heard, missing: set[str], for_s: float) -> None:
     loop = asyncio.get_running_loop()
-    await asyncio.wait_for(scanner.start(), START_WITHIN_S)
+    async with asyncio.timeout(START_WITHIN_S):
+        await scanner.start()
     try:
         ends_at = loop.time() + for_s
         while missing - heard.dbm.keys() and loop.time() < ends_at:
             await asyncio.sleep(0.1)
     finally:
-        await asyncio.wait_for(scanner.stop(), START_WITHIN_S)
+        async with asyncio.timeout(START_WITHIN_S):
+            await scanner.stop()
 
 
 def _meaning(error: BaseException) -> tuple[str, str, str]:
